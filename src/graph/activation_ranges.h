@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Activation ranges: the magnitude of the inputs of layers, from which INT8 derives its scales. A layer is a
- * convolution or linear layer; the name of its weights in the checkpoint identifies it, however the graph is rewritten.
- * A calibration records the ranges while a network runs in f32 on some images. */
+ * Activation ranges: the smallest and largest inputs and outputs of layers, from which INT8 derives how they are
+ * quantised. A layer is a convolution or linear layer; the name of its weights in the checkpoint identifies it, however
+ * the graph is rewritten. Its output is that of the node which computes it, with an activation, a residual or a batch
+ * norm that is fused with it. A calibration records the ranges while a network runs in f32 on some images. */
 #ifndef ICSEG_GRAPH_ACTIVATION_RANGES_H
 #define ICSEG_GRAPH_ACTIVATION_RANGES_H
 
@@ -9,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "compute/backend/shapes.h"
 #include "graph/params.h"
 
 typedef struct icseg_activation_ranges icseg_activation_ranges;
@@ -21,15 +23,26 @@ struct icseg_node;
 #define ICSEG_MIN_RANGE 1e-8f
 #define ICSEG_MAX_RANGE 1e6f
 
+typedef struct icseg_activation_range {
+    float low, high; /* low <= 0 <= high; both 0: always (almost) zero */
+} icseg_activation_range;
+typedef enum icseg_layer_side { ICSEG_LAYER_IN, ICSEG_LAYER_OUT, ICSEG_LAYER_SIDES } icseg_layer_side;
+
+/* The bytes 0 to 255 cover the range, and one of them is zero. The scale is 0 if the range is empty. */
+icseg_quantization icseg_activation_range_quantization(icseg_activation_range range);
+
 icseg_status icseg_activation_ranges_open(icseg_activation_ranges **out, icseg_error *error);
 void icseg_activation_ranges_close(icseg_activation_ranges **ranges);
 
-/* Adds or replaces the range of the layer with these weights. 0: its input was always (almost) zero; it stays f32. */
-icseg_status icseg_activation_ranges_set(icseg_activation_ranges *ranges, const icseg_param *layer, float range,
-                                         icseg_error *error);
-bool icseg_activation_ranges_has(const icseg_activation_ranges *ranges, const icseg_param *layer);
-float icseg_activation_ranges_find(const icseg_activation_ranges *ranges, const icseg_param *layer); /* or 0 */
-size_t icseg_activation_ranges_count(const icseg_activation_ranges *ranges);
+/* Adds or replaces a range of the layer with these weights. A layer whose input is empty stays f32. */
+icseg_status icseg_activation_ranges_set(icseg_activation_ranges *ranges, const icseg_param *layer,
+                                         icseg_layer_side side, icseg_activation_range range, icseg_error *error);
+bool icseg_activation_ranges_has(const icseg_activation_ranges *ranges, const icseg_param *layer,
+                                 icseg_layer_side side);
+/* Empty if the layer has none. */
+icseg_activation_range icseg_activation_ranges_find(const icseg_activation_ranges *ranges, const icseg_param *layer,
+                                                    icseg_layer_side side);
+size_t icseg_activation_ranges_count(const icseg_activation_ranges *ranges); /* layers with a range of their input */
 icseg_status icseg_activation_ranges_copy(icseg_activation_ranges *to, const icseg_activation_ranges *from,
                                           icseg_error *error);
 
@@ -41,23 +54,23 @@ icseg_param *icseg_activation_ranges_layer(const struct icseg_graph *graph, cons
 void icseg_activation_ranges_mark(const struct icseg_graph *graph);
 
 typedef struct icseg_ranges_summary {
-    int32_t layers, covered; /* marked layers, and how many of them have a range */
-    char problem[200];       /* a clause; "" when every layer has a plausible range */
+    int32_t layers, covered; /* marked layers, and how many of them have a range of their input */
+    char problem[256];       /* a clause; "" when every layer has a plausible range */
 } icseg_ranges_summary;
 
-/* Whether INT8 can use the ranges: each marked layer has one, and it is plausible. */
+/* Whether INT8 can use the ranges: each marked layer has one of its input, and all are plausible. */
 bool icseg_activation_ranges_check(const icseg_activation_ranges *ranges, const icseg_params *params,
                                    icseg_ranges_summary *out);
 
 /* -- recording */
 
-/* Executors of graphs that use these ranges call observe before they run a node; the largest range over all runs is
- * kept. The range of an input minimises the mean square error of its values quantised to 127 steps on each side, so
- * that a few very large values do not cost the others their precision. An input that is not finite is
- * ICSEG_ERROR_NUMERIC. Starting to record drops all ranges. */
+/* Executors of graphs that use these ranges call observe before and after they run a node. A range covers the ranges of
+ * all runs. That of a run minimises the mean square error of the quantised values, so that a few very large values do
+ * not cost the others their precision. An input that is not finite is ICSEG_ERROR_NUMERIC. Starting to record drops all
+ * ranges. */
 void icseg_activation_ranges_record(icseg_activation_ranges *ranges, bool on);
 bool icseg_activation_ranges_recording(const icseg_activation_ranges *ranges);
 icseg_status icseg_activation_ranges_observe(icseg_activation_ranges *ranges, const struct icseg_kernel *kernel,
-                                             icseg_error *error);
+                                             icseg_layer_side side, icseg_error *error);
 
 #endif

@@ -94,21 +94,51 @@ static icseg_status read_texts(json_t *list, const char *path, const icseg_confi
     return ICSEG_OK;
 }
 
-/* -- icseg.ranges: {"version": 2, "ranges": {"visual.conv1.weight": 2.5, ...}}, by the names of weights. Version 1 had
- * no version, and the names of the graph's nodes, which changed with the graph: it cannot be used any more. */
+/* -- icseg.ranges: {"version": 3, "ranges": {"visual.conv1.weight": [-2.1, 2.6, 0, 4.5], ...}}, by the names of
+ * weights: the smallest and the largest input, then output. Version 2 had one number, the magnitude of inputs. Version
+ * 1 had no version, and the names of the graph's nodes, which changed with the graph: it cannot be used any more. */
 
-enum { RANGES_VERSION = 2 };
+enum { RANGES_VERSION = 3, MAGNITUDES_VERSION = 2 };
+
+static bool is_number_within(const json_t *value, double low, double high) {
+    return json_is_number(value) && json_number_value(value) >= low && json_number_value(value) <= high;
+}
+
+/* Reads what a layer has: a range of each side, or one magnitude. */
+static bool parse_range(const json_t *value, icseg_activation_range side[ICSEG_LAYER_SIDES], int *sides) {
+    const double most = (double)FLT_MAX;
+    *sides = json_is_array(value) ? ICSEG_LAYER_SIDES : 1;
+    if (!json_is_array(value)) {
+        const double below = 128.0 / 127; /* bytes of version 2 were multiples of 1/127, from -128 to 127 */
+        float range = (float)json_number_value(value);
+        if (!is_number_within(value, 0, most / below)) return false;
+        side[ICSEG_LAYER_IN] = (icseg_activation_range){-range * (float)below, range};
+        return true;
+    }
+    if (json_array_size(value) != 2 * ICSEG_LAYER_SIDES) return false;
+    for (size_t i = 0; i < ICSEG_LAYER_SIDES; i++) {
+        const json_t *low = json_array_get(value, 2 * i), *high = json_array_get(value, 2 * i + 1);
+        if (!is_number_within(low, -most, 0) || !is_number_within(high, 0, most)) return false;
+        side[i] = (icseg_activation_range){(float)json_number_value(low), (float)json_number_value(high)};
+    }
+    return true;
+}
 
 static icseg_status read_range(icseg_model *m, const char *path, const char *name, const json_t *value,
                                icseg_error *error) {
     const icseg_param *layer = icseg_params_find(m->params, name);
-    double range = json_number_value(value);
-    if (!json_is_number(value) || !(range >= 0 && range <= (double)FLT_MAX))
-        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: %.80s is not a number of at least 0", path,
-                          name);
+    icseg_activation_range side[ICSEG_LAYER_SIDES];
+    int sides;
+    if (!parse_range(value, side, &sides))
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: icseg.ranges: %.80s is neither the four numbers [low, high, low, high] of input and "
+                          "output, with low <= 0 <= high, nor one number of at least 0",
+                          path, name);
     if (!layer || !layer->is_layer)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: the model has no layer %.80s", path, name);
-    return icseg_activation_ranges_set(m->ranges, layer, (float)range, error);
+    for (int i = 0; i < sides; i++)
+        ICSEG_TRY(icseg_activation_ranges_set(m->ranges, layer, (icseg_layer_side)i, side[i], error));
+    return ICSEG_OK;
 }
 
 /* Ranges that int8 cannot use are dropped, and the model remembers why: the rest of it is good, and it can be
@@ -125,7 +155,8 @@ static icseg_status read_ranges_of(icseg_model *m, const char *path, json_t *roo
     const char *name;
     if (!json_is_object(root))
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.ranges is not a JSON object", path);
-    if (!json_is_integer(version) || json_integer_value(version) != RANGES_VERSION)
+    if (!json_is_integer(version) ||
+        (json_integer_value(version) != RANGES_VERSION && json_integer_value(version) != MAGNITUDES_VERSION))
         return drop_ranges(m, "the INT8 calibration has the format of another version", error);
     if (!json_is_object(ranges))
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: \"ranges\" is not a JSON object", path);
@@ -149,9 +180,12 @@ static icseg_status write_ranges(const icseg_model *m, icseg_safetensors_writer 
     bool complete = ranges != NULL;
     for (int64_t i = 0; i < icseg_params_count(m->params) && complete; i++) {
         const icseg_param *p = icseg_params_at(m->params, i);
-        if (!icseg_activation_ranges_has(m->ranges, p)) continue;
-        double range = (double)icseg_activation_ranges_find(m->ranges, p);
-        complete = json_object_set_new(ranges, p->name, json_real(range)) == 0;
+        if (!icseg_activation_ranges_has(m->ranges, p, ICSEG_LAYER_IN)) continue;
+        icseg_activation_range in = icseg_activation_ranges_find(m->ranges, p, ICSEG_LAYER_IN),
+                               out = icseg_activation_ranges_find(m->ranges, p, ICSEG_LAYER_OUT);
+        complete = json_object_set_new(
+                       ranges, p->name,
+                       json_pack("[ffff]", (double)in.low, (double)in.high, (double)out.low, (double)out.high)) == 0;
     }
     json_t *root = complete ? json_pack("{si sO}", "version", RANGES_VERSION, "ranges", ranges) : NULL;
     char *text = icseg_json_text(root, JSON_REAL_PRECISION(9));

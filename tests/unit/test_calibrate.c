@@ -21,6 +21,7 @@
 #include "support/scratch.h"
 #include "tensor/safetensors.h"
 
+static const icseg_layer_side IN = ICSEG_LAYER_IN, OUT = ICSEG_LAYER_OUT;
 enum { CLASSES = 5, WIDTH = 96, HEIGHT = 64, COUNT = 1 << 18 };
 
 static icseg_error error;
@@ -39,25 +40,30 @@ static void ranges_are_kept_by_layer(void **state) {
     ok(icseg_activation_ranges_open(&r, &error));
     ok(icseg_activation_ranges_open(&copy, &error));
     for (int i = 0; i < MANY; i++) layer[i] = (icseg_param){.index = i};
-    for (int i = MANY - 1; i >= 0; i -= 2) ok(icseg_activation_ranges_set(r, &layer[i], (float)i, &error));
-    ok(icseg_activation_ranges_set(r, &layer[7], 0.5f, &error));
-    ok(icseg_activation_ranges_set(r, &layer[9], 0, &error)); /* recorded, always zero */
+    for (int i = MANY - 1; i >= 0; i -= 2)
+        ok(icseg_activation_ranges_set(r, &layer[i], IN, (icseg_activation_range){-1, (float)i}, &error));
+    ok(icseg_activation_ranges_set(r, &layer[7], IN, (icseg_activation_range){-2, 0.5f}, &error));
+    ok(icseg_activation_ranges_set(r, &layer[8], OUT, (icseg_activation_range){-3, 3}, &error));
+    ok(icseg_activation_ranges_set(r, &layer[9], IN, (icseg_activation_range){0}, &error)); /* always zero */
     assert_int_equal(icseg_activation_ranges_count(r), MANY / 2);
     ok(icseg_activation_ranges_copy(copy, r, &error));
     for (int i = 0; i < MANY; i++) {
         float expected = i % 2 == 0 || i == 9 ? 0 : i == 7 ? 0.5f : (float)i;
-        assert_true(icseg_activation_ranges_has(r, &layer[i]) == (i % 2 == 1));
-        assert_true(icseg_activation_ranges_find(r, &layer[i]) == expected);
-        assert_true(icseg_activation_ranges_find(copy, &layer[i]) == expected);
+        assert_true(icseg_activation_ranges_has(r, &layer[i], IN) == (i % 2 == 1));
+        assert_true(icseg_activation_ranges_has(copy, &layer[i], OUT) == (i == 8));
+        assert_true(icseg_activation_ranges_find(r, &layer[i], IN).high == expected);
+        assert_true(icseg_activation_ranges_find(copy, &layer[i], IN).high == expected);
+        assert_true(icseg_activation_ranges_find(copy, &layer[i], OUT).low == (i == 8 ? -3 : 0));
     }
     icseg_activation_ranges_record(r, true);
     assert_int_equal(icseg_activation_ranges_count(r), 0);
-    assert_false(icseg_activation_ranges_has(r, &layer[7]));
+    assert_false(icseg_activation_ranges_has(r, &layer[7], IN));
     ok(icseg_activation_ranges_copy(copy, r, &error));
-    assert_false(icseg_activation_ranges_has(copy, &layer[7]));
+    assert_false(icseg_activation_ranges_has(copy, &layer[7], IN));
     layer[0].index = 1 << 20;
     icseg_memory_fail_after(0);
-    assert_int_equal(icseg_activation_ranges_set(r, &layer[0], 1, &error), ICSEG_ERROR_MEMORY);
+    assert_int_equal(icseg_activation_ranges_set(r, &layer[0], IN, (icseg_activation_range){-1, 1}, &error),
+                     ICSEG_ERROR_MEMORY);
     icseg_memory_fail_after(-1);
     icseg_activation_ranges_close(&copy);
     icseg_activation_ranges_close(&r);
@@ -65,7 +71,7 @@ static void ranges_are_kept_by_layer(void **state) {
 }
 
 /* The range recorded for a linear layer that reads x. */
-static icseg_status record(const float *x, float *range) {
+static icseg_status record(const float *x, icseg_activation_range *range) {
     icseg_params *params;
     icseg_graph *g;
     icseg_workspace *workspace;
@@ -83,7 +89,7 @@ static icseg_status record(const float *x, float *range) {
     ok(icseg_executor_open(&executor, g, workspace, &error));
     icseg_executor_bind(executor, in, x);
     icseg_status status = icseg_executor_run(executor, 0, 0, &error);
-    *range = icseg_activation_ranges_find(ranges, w);
+    *range = icseg_activation_ranges_find(ranges, w, IN);
     icseg_executor_close(&executor);
     icseg_graph_close(&g);
     icseg_workspace_close(&workspace);
@@ -92,38 +98,55 @@ static icseg_status record(const float *x, float *range) {
     return status;
 }
 
-static float range_of(const float *x) {
-    float range;
+static icseg_activation_range range_of(const float *x) {
+    icseg_activation_range range;
     ok(record(x, &range));
     return range;
 }
+
+static bool is_within(float x, float low, float high) { return x >= low && x <= high; }
 
 static void the_range_fits_most_values(void **state) {
     (void)state;
     static float x[COUNT];
     icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
     for (int i = 0; i < COUNT; i++) x[i] = icseg_rng_range(&rng, -2, 2);
-    float even = range_of(x);
-    assert_true(even > 1.98f && even <= 2); /* clipping gains nothing */
+    icseg_activation_range even = range_of(x);
+    assert_true(is_within(even.high, 1.98f, 2) && is_within(even.low, -2, -1.98f)); /* clipping gains nothing */
     for (int i = 0; i < COUNT; i++) x[i] = icseg_rng_normal(&rng);
-    float normal = range_of(x);
-    assert_true(normal > 2.5f && normal < 4.5f);
+    icseg_activation_range normal = range_of(x);
+    assert_true(is_within(normal.high, 2.5f, 4.8f) && is_within(normal.low, -4.8f, -2.5f));
     x[17] = -12;
-    float outlier = range_of(x);
-    assert_true(outlier >= 3 && outlier < 11); /* a single value does not determine the range */
-    for (int i = 0; i < COUNT; i++) x[i] = 1e-7f;
-    assert_true(range_of(x) > 0.9e-7f && range_of(x) < 1.1e-7f);
+    icseg_activation_range outlier = range_of(x);
+    assert_true(is_within(outlier.low, -11, -3)); /* a single value does not determine the range */
+    assert_true(is_within(outlier.high, 2.5f, 4.8f));
+    for (int i = 0; i < COUNT; i++) x[i] = fabsf(icseg_rng_normal(&rng));
+    assert_true(range_of(x).low == 0 && is_within(range_of(x).high, 2.5f, 4.8f));
+    for (int i = 0; i < COUNT; i++) x[i] = -1e-7f;
+    assert_true(range_of(x).high == 0 && is_within(range_of(x).low, -1.1e-7f, -0.9e-7f));
     for (int i = 0; i < COUNT; i++) x[i] = 1e-37f;
-    assert_true(range_of(x) == 0); /* negligible: the layer stays f32 */
+    assert_true(range_of(x).high == 0); /* negligible: the layer stays f32 */
     memset(x, 0, sizeof x);
-    assert_true(range_of(x) == 0);
+    assert_true(range_of(x).high == 0);
+}
+
+static void bytes_cover_a_range(void **state) {
+    (void)state;
+    const icseg_activation_range ranges[] = {{0, 4}, {-4, 0}, {-0.17f, 3}, {-1, 1}, {-1e-7f, 2e-7f}};
+    for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++) {
+        icseg_quantization q = icseg_activation_range_quantization(ranges[i]);
+        float low = (float)(0 - q.zero_point) * q.scale, high = (float)(255 - q.zero_point) * q.scale;
+        assert_true(fabsf(low - ranges[i].low) <= 0.51f * q.scale && fabsf(high - ranges[i].high) <= 0.51f * q.scale);
+        assert_true(q.zero_point >= 0 && q.zero_point <= 255);
+    }
+    assert_true(icseg_activation_range_quantization((icseg_activation_range){0}).scale == 0);
 }
 
 static void an_input_that_is_not_finite_stops_the_calibration(void **state) {
     (void)state;
     static float x[COUNT];
     const float bad[] = {NAN, INFINITY, -INFINITY};
-    float range;
+    icseg_activation_range range;
     for (int i = 0; i < COUNT; i++) x[i] = (float)(i % 7);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         x[COUNT - 1] = bad[i];
@@ -183,8 +206,12 @@ static void calibrated(const char *preset) {
     assert_int_equal(icseg_activation_ranges_count(opened->ranges), icseg_activation_ranges_count(made->ranges));
     for (int64_t i = 0; i < icseg_params_count(made->params); i++) {
         const icseg_param *a = icseg_params_at(made->params, i), *b = icseg_params_at(opened->params, i);
-        assert_true(icseg_activation_ranges_has(made->ranges, a) == a->is_layer);
-        assert_true(icseg_activation_ranges_find(opened->ranges, b) == icseg_activation_ranges_find(made->ranges, a));
+        for (int side = 0; side < ICSEG_LAYER_SIDES; side++) {
+            icseg_activation_range before_saving = icseg_activation_ranges_find(made->ranges, a, side),
+                                   read = icseg_activation_ranges_find(opened->ranges, b, side);
+            assert_true(icseg_activation_ranges_has(made->ranges, a, side) == a->is_layer);
+            assert_true(read.low == before_saving.low && read.high == before_saving.high);
+        }
     }
     icseg_precision expected = icseg_compute_has_precision(ICSEG_PRODUCT_INT8) ? int8 : f32;
     icseg_labels quick = label(made, int8, expected), from_file = label(opened, int8, expected);
@@ -251,7 +278,7 @@ static icseg_status open_with(const char *text, icseg_model **opened) {
 
 static void damaged_ranges_are_refused(void **state) {
     (void)state;
-#define RANGES(TEXT) "{\"version\": 2, \"ranges\": {" TEXT "}}"
+#define RANGES(TEXT) "{\"version\": 3, \"ranges\": {" TEXT "}}"
     const char *bad[] = {"",
                          "[1]",
                          "7",
@@ -260,6 +287,13 @@ static void damaged_ranges_are_refused(void **state) {
                          RANGES("\"visual.conv1.weight\": -1"),
                          RANGES("\"visual.conv1.weight\": 1e300"),
                          RANGES("\"visual.conv1.weight\": \"1\""),
+                         RANGES("\"visual.conv1.weight\": []"),
+                         RANGES("\"visual.conv1.weight\": [-1, 1, -1]"),
+                         RANGES("\"visual.conv1.weight\": [-1, 1, -1, 1, 1]"),
+                         RANGES("\"visual.conv1.weight\": [0.5, 1, -1, 1]"),
+                         RANGES("\"visual.conv1.weight\": [-1, -0.5, -1, 1]"),
+                         RANGES("\"visual.conv1.weight\": [-1, 1, 0, 1e300]"),
+                         RANGES("\"visual.conv1.weight\": [-1, 1, 0, null]"),
                          RANGES("\"visual.conv1.weight\": 1, \"visual.conv1.weight\": 2"),
                          RANGES("\"no such layer\": 1"),
                          RANGES("\"visual.bn1.weight\": 1")};
@@ -322,16 +356,21 @@ static void a_calibration_that_int8_cannot_use_is_refused_for_int8_only(void **s
     char piece[96];
     is_unusable("{}", "another version");
     is_unusable("{\"visual.conv1.conv2d_fused\": 1.5}", "another version"); /* version 1: names of nodes */
-    is_unusable("{\"version\": 3, \"ranges\": {}}", "another version");
+    is_unusable("{\"version\": 4, \"ranges\": {}}", "another version");
     for (int covered = 0; covered < layers; covered += layers - 1) {
         write_ranges(text, sizeof text, covered, "2.5", NULL);
         snprintf(piece, sizeof piece, "covers %d of %d layers; calibrate the model again", covered, layers);
         is_unusable(text, piece);
     }
     const char *implausible[] = {"3e38", "1e7", "1e-9", "1e-38"};
-    for (size_t i = 0; i < sizeof implausible / sizeof *implausible; i++) {
-        write_ranges(text, sizeof text, layers - 1, "2.5", implausible[i]);
-        is_unusable(text, "is plausible; calibrate the model again");
+    for (size_t i = 0; i < 2 * sizeof implausible / sizeof *implausible; i++) {
+        char range[64];
+        const char *number = implausible[i / 2];
+        snprintf(range, sizeof range, i % 2 ? "[-%s, 0, -1, 1]" : "[-1, 1, 0, %s]", number);
+        write_ranges(text, sizeof text, layers - 1, "2.5", i % 2 ? range : number);
+        is_unusable(text, "are plausible; calibrate the model again");
+        write_ranges(text, sizeof text, layers - 1, "[-2.5, 2.5, 0, 2.5]", range);
+        is_unusable(text, "are plausible; calibrate the model again");
     }
 }
 
@@ -363,6 +402,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_are_kept_by_layer),
         cmocka_unit_test(the_range_fits_most_values),
+        cmocka_unit_test(bytes_cover_a_range),
         cmocka_unit_test(an_input_that_is_not_finite_stops_the_calibration),
         cmocka_unit_test(a_resnet_is_calibrated_saved_and_opened),
         cmocka_unit_test(a_vit_is_calibrated_saved_and_opened),

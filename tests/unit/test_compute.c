@@ -42,7 +42,7 @@ static void run(icseg_primitive *p, const float *a, const float *b, const float 
         packed = icseg_alloc(size);
         ok(icseg_primitive_pack(p, b, packed, &error));
     }
-    ok(icseg_primitive_run(p, (icseg_operands){a, packed ? packed : b, bias, out}, scratch, &error));
+    ok(icseg_primitive_run(p, (icseg_operands){.a = a, .b = packed ? packed : b, .bias = bias, .out = out}, scratch, &error));
     icseg_free(scratch);
     icseg_free(packed);
 }
@@ -193,7 +193,7 @@ static void a_primitive_refuses_to_run_inside_a_parallel_region(void **state) {
 #pragma omp parallel num_threads(2)
     {
 #pragma omp master
-        status = icseg_primitive_run(p, (icseg_operands){a, b, NULL, out}, scratch, &error);
+        status = icseg_primitive_run(p, (icseg_operands){.a = a, .b = b, .out = out}, scratch, &error);
     }
     assert_int_equal(status, ICSEG_ERROR_INTERNAL);
     icseg_free(scratch);

@@ -51,9 +51,10 @@ static void denormals_are_zero(void **state) {
 
 static void int8_sums_are_exact(void **state) {
     (void)state;
-    static int8_t a[16][64], b[16][64];
+    static uint8_t a[16][64];
+    static int8_t b[16][64];
     static int32_t c[16][16];
-    memset(a, -128, sizeof a);
+    memset(a, 255, sizeof a);
     memset(b, -128, sizeof b);
     for (int j = 0; j < 64; j++) a[3][j] = 127;
     b[5][4 * 7 + 2] = 1; /* inner value 22 of column 7 */
@@ -62,10 +63,10 @@ static void int8_sums_are_exact(void **state) {
     _tile_loadd(0, c, 64);
     _tile_loadd(1, a, 64);
     _tile_loadd(2, b, 64);
-    _tile_dpbssd(0, 1, 2);
+    _tile_dpbusd(0, 1, 2);
     _tile_stored(0, c, 64);
     _tile_release();
-    assert_int_equal(c[0][0], 64 * 128 * 128);
+    assert_int_equal(c[0][0], -64 * 255 * 128);
     assert_int_equal(c[3][0], -64 * 127 * 128);
     assert_int_equal(c[3][7], 9 - 63 * 127 * 128 + 127);
 }
@@ -85,25 +86,12 @@ static void numbers_are_rounded_to_bf16_to_nearest_even(void **state) {
     assert_int_equal((uint32_t)words[15], 0xc000c000u);
 }
 
-static void integers_are_rounded_and_clamped(void **state) {
-    (void)state;
-    __m512 x = {0.5f, 1.5f, -2.5f, 200, -200, 3e9f, -3e9f, NAN};
-    __m128i plain = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(x)),
-            bounded = _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_min_ps(x, _mm512_set1_ps(127))));
-    const int8_t expected[] = {0, 2, -2, 127, -128, -128, -128, -128}, below[] = {0, 2, -2, 127, -128, 127, -128, 127};
-    for (int i = 0; i < 8; i++) {
-        assert_int_equal(plain[i], expected[i]);
-        assert_int_equal(bounded[i], below[i]);
-    }
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pairs_are_summed_separately_and_then_added),
         cmocka_unit_test(denormals_are_zero),
         cmocka_unit_test(int8_sums_are_exact),
         cmocka_unit_test(numbers_are_rounded_to_bf16_to_nearest_even),
-        cmocka_unit_test(integers_are_rounded_and_clamped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -100,7 +101,8 @@ static float *run(const icseg_reduced_shape *s, const tensors *t, bool bias) {
     float *out = guarded(out_size), *result = icseg_alloc(out_size);
     memcpy(out, t->before, out_size);
     icseg_reduced_product_pack(p, t->weights, packed);
-    icseg_reduced_product_run(p, t->x, packed, bias ? t->bias : NULL, out, scratch);
+    icseg_operands operands = {.a = t->x, .b = packed, .bias = bias ? t->bias : NULL, .out = out};
+    icseg_reduced_product_run(p, operands, scratch);
     memcpy(result, out, out_size);
     release_guarded(scratch, scratch_size);
     release_guarded(packed, packed_size);
@@ -146,8 +148,8 @@ static void compare(const icseg_reduced_shape *s, const tensors *t, const float 
         for (int64_t o = 0; o < s->weights.out; o++) {
             double squares, sum = sum_at(s, t, i, o, &squares);
             if (bias) sum += t->bias[o];
-            if (s->accumulate) sum += t->before[i * s->weights.out + o];
-            double d = out[i * s->weights.out + o] - activated(s->activation, sum);
+            if (s->options.accumulate) sum += t->before[i * s->weights.out + o];
+            double d = out[i * s->weights.out + o] - activated(s->options.activation, sum);
             if (!(fabs(d) <= most.each * (sqrt(squares) + 1)))
                 fail_msg("position %lld, channel %lld: %g is off by %g", (long long)i, (long long)o, sum, d);
             errors += d * d;
@@ -156,22 +158,26 @@ static void compare(const icseg_reduced_shape *s, const tensors *t, const float 
     if (!(errors <= most.all * most.all * norm)) fail_msg("off by %g on the whole", sqrt(errors / norm));
 }
 
-/* Rounds values to multiples of the unit, as int8 does. */
-static void quantise(float *values, int64_t count, int64_t step, float unit) {
-    for (int64_t i = 0; i < count; i++) {
-        float n = nearbyintf(values[i * step] * (1 / unit));
-        values[i * step] = (n < -128 ? -128 : n > 127 ? 127 : n) * unit;
-    }
+static uint8_t byte_of(float x, icseg_quantization q) {
+    float n = nearbyintf(x * (1 / q.scale)) + (float)q.zero_point;
+    return (uint8_t)(n < 0 ? 0 : n > 255 ? 255 : n);
+}
+
+static float value_of(uint8_t byte, icseg_quantization q) { return (float)(byte - q.zero_point) * q.scale; }
+
+/* Rounds values as int8 does. */
+static void quantise(float *values, int64_t count, int64_t step, icseg_quantization q) {
+    for (int64_t i = 0; i < count; i++) values[i * step] = value_of(byte_of(values[i * step], q), q);
 }
 
 static void quantise_tensors(const icseg_reduced_shape *s, tensors *t) {
     const icseg_reduced_weights *w = &s->weights;
     int64_t taps = w->kernel * w->kernel;
-    quantise(t->x, t->positions * w->in, 1, s->range / 127);
+    quantise(t->x, t->positions * w->in, 1, s->options.in_bytes);
     for (int64_t o = 0; o < w->out; o++) {
         float most = 0, *channel = t->weights + o * w->out_stride;
         for (int64_t i = 0; i < taps * w->in; i++) most = fmaxf(most, fabsf(channel[i * w->in_stride]));
-        quantise(channel, taps * w->in, w->in_stride, most / 127);
+        quantise(channel, taps * w->in, w->in_stride, (icseg_quantization){most / 127, 128});
     }
 }
 
@@ -192,7 +198,7 @@ static icseg_reduced_shape shape_of(int64_t images, int64_t height, int64_t widt
     return (icseg_reduced_shape){.images = images,
                                  .height = height,
                                  .width = width,
-                                 .range = 2.5f,
+                                 .options.in_bytes = {0.02f, 100},
                                  .weights = {NULL, in, out, kernel, kernel * kernel * in, 1}};
 }
 
@@ -229,8 +235,8 @@ static void check_post_operations(const icseg_multiplier *m) {
     for (int mask = 0; mask < 16; mask++)
         for (int kernel = 1; kernel <= 3; kernel += 2) {
             icseg_reduced_shape s = shape_of(1, 6, 11, 40, 50, kernel);
-            s.accumulate = mask & 1;
-            s.activation = after[mask >> 2];
+            s.options.accumulate = mask & 1;
+            s.options.activation = after[mask >> 2];
             check(m, &s, mask & 2);
         }
 }
@@ -314,6 +320,12 @@ static void check_weights_that_are_not_finite(const icseg_multiplier *m) {
     tensors t = open_tensors(&s);
     t.weights[3 * 64 + 5] = NAN;
     t.weights[9 * 64 + 63] = INFINITY;
+    icseg_reduced_product *p;
+    ok(icseg_reduced_product_open(&p, &s, &error));
+    void *packed = icseg_alloc(icseg_reduced_product_packed_size(p));
+    assert_int_equal(icseg_reduced_product_pack(p, t.weights, packed), !is_int8(m));
+    icseg_free(packed);
+    icseg_reduced_product_close(&p);
     float *out = run(&s, &t, false);
     for (int64_t i = 0; i < t.positions; i++)
         for (int64_t o = 0; o < 32; o++) assert_int_equal(!isfinite(out[i * 32 + o]), o == 3 || o == 9);
@@ -347,6 +359,82 @@ static void int8_is_the_same_on_all_processors(void **state) {
         icseg_free(first);
         close_tensors(&t);
     }
+}
+
+/* -- tensors of bytes */
+
+static uint8_t *bytes_of(const float *x, int64_t count, icseg_quantization q) {
+    uint8_t *bytes = icseg_alloc_array((size_t)count, sizeof *bytes);
+    assert_non_null(bytes);
+    for (int64_t i = 0; i < count; i++) bytes[i] = byte_of(x[i], q);
+    return bytes;
+}
+
+/* Packs the weights and returns the result: f32 or bytes. */
+static void *run_operands(const icseg_reduced_shape *s, const float *weights, icseg_operands operands) {
+    icseg_reduced_product *p;
+    ok(icseg_reduced_product_open(&p, s, &error));
+    size_t size = (size_t)(s->images * s->height * s->width * s->weights.out) * icseg_dtype_size(s->options.out);
+    void *packed = icseg_alloc(icseg_reduced_product_packed_size(p)), *out = guarded(size), *result = icseg_alloc(size),
+         *scratch = icseg_alloc(icseg_reduced_product_scratch(p));
+    icseg_reduced_product_pack(p, weights, packed);
+    operands.b = packed;
+    operands.out = out;
+    icseg_reduced_product_run(p, operands, scratch);
+    memcpy(result, out, size);
+    release_guarded(out, size);
+    icseg_free(packed);
+    icseg_free(scratch);
+    icseg_reduced_product_close(&p);
+    return result;
+}
+
+/* x, a residual and the result as bytes give the same as if they were quantised in f32. */
+static void check_bytes(const icseg_multiplier *m) {
+    static const icseg_activation after[] = {ICSEG_ACTIVATION_NONE, ICSEG_ACTIVATION_RELU, ICSEG_ACTIVATION_QUICK_GELU,
+                                             ICSEG_ACTIVATION_GELU};
+    const icseg_reduced_shape shapes[] = {shape_of(1, 70, 1, 300, 65, 1), shape_of(2, 9, 13, 40, 50, 3),
+                                          shape_of(1, 40, 1, 64, 64, 1), shape_of(1, 11, 9, 64, 96, 3)};
+    if (!is_int8(m)) return;
+    for (int i = 0; i < 16; i++) {
+        icseg_reduced_shape s = shapes[i % 4];
+        s.weights.multiplier = m;
+        s.options.activation = after[i / 4];
+        s.options.residual = true;
+        s.options.residual_bytes = (icseg_quantization){0.03f, 7};
+        s.options.out_bytes = (icseg_quantization){0.21f, 100};
+        tensors t = open_tensors(&s);
+        uint8_t *x = bytes_of(t.x, t.positions * s.weights.in, s.options.in_bytes),
+                *residual = bytes_of(t.before, t.outputs, s.options.residual_bytes);
+        quantise(t.before, t.outputs, 1, s.options.residual_bytes);
+        float *expected = run_operands(&s, t.weights, (icseg_operands){.a = t.x, .bias = t.bias, .residual = t.before});
+        s.options.in = s.options.residual_type = ICSEG_U8;
+        float *read = run_operands(&s, t.weights, (icseg_operands){.a = x, .bias = t.bias, .residual = residual});
+        s.options.out = ICSEG_U8;
+        uint8_t *bytes = run_operands(&s, t.weights, (icseg_operands){.a = x, .bias = t.bias, .residual = residual}),
+                *rounded = bytes_of(expected, t.outputs, s.options.out_bytes);
+        int distinct[256] = {0}, values = 0;
+        for (int64_t j = 0; j < t.outputs; j++) {
+            if (!(fabsf(read[j] - expected[j]) <= 1e-5f * (1 + fabsf(expected[j]))))
+                fail_msg("%g, %g", (double)read[j], (double)expected[j]);
+            if (abs(bytes[j] - rounded[j]) > (read[j] != expected[j]))
+                fail_msg("%g: byte %d in place of %d", (double)expected[j], bytes[j], rounded[j]);
+            values += !distinct[bytes[j]]++;
+        }
+        assert_true(values > 50);
+        icseg_free(x);
+        icseg_free(residual);
+        icseg_free(expected);
+        icseg_free(read);
+        icseg_free(bytes);
+        icseg_free(rounded);
+        close_tensors(&t);
+    }
+}
+
+static void tensors_may_be_bytes(void **state) {
+    (void)state;
+    for_each(check_bytes);
 }
 
 static void check_failing_allocations(const icseg_multiplier *m) {
@@ -385,7 +473,7 @@ static void primitives_are_reduced_only_on_request(void **state) {
     assert_false(icseg_conv_reduces_precision(&strided, split));
     split.in = ICSEG_BF16;
     assert_false(icseg_conv_reduces_precision(&conv, split));
-    icseg_primitive_options whole = {.precision = ICSEG_PRODUCT_INT8, .range = 1},
+    icseg_primitive_options whole = {.precision = ICSEG_PRODUCT_INT8, .in_bytes.scale = 1},
                             without = {.precision = ICSEG_PRODUCT_INT8};
     assert_true(icseg_conv_reduces_precision(&conv, whole));
     assert_false(icseg_conv_reduces_precision(&conv, without));
@@ -398,7 +486,7 @@ static void packed_copies_are_shared_and_distinguished(void **state) {
     icseg_matmul_shape more = s;
     more.rows = 80;
     icseg_primitive_options split = {.precision = ICSEG_PRODUCT_BF16X2, .pack = true}, plain = {.pack = true};
-    icseg_primitive_options whole = {.precision = ICSEG_PRODUCT_INT8, .range = 1, .pack = true};
+    icseg_primitive_options whole = {.precision = ICSEG_PRODUCT_INT8, .in_bytes.scale = 1, .pack = true};
     enum { COUNT = 4 };
     icseg_primitive *p[COUNT];
     ok(icseg_matmul_open(&p[0], &s, split, &error));
@@ -431,6 +519,7 @@ int main(void) {
         cmocka_unit_test(int8_clamps_values_beyond_the_range),
         cmocka_unit_test(weights_that_are_not_finite_show),
         cmocka_unit_test(int8_is_the_same_on_all_processors),
+        cmocka_unit_test(tensors_may_be_bytes),
         cmocka_unit_test(a_failing_allocation_is_an_error),
         cmocka_unit_test(primitives_are_reduced_only_on_request),
         cmocka_unit_test(packed_copies_are_shared_and_distinguished),

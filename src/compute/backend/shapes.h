@@ -29,23 +29,33 @@ typedef struct icseg_matmul_shape {
  * b_high + a_high b_low + a_low b_high, summed in f32. The error of a sum of products is 4e-6 (root mean square,
  * relative to the root of the sum of squares).
  *
- * INT8: numbers are multiples of a unit. The unit of x is 1/127 of its range in a calibration, with multiples from -128
- * to 127; weights have one unit for each output channel, with multiples from -127 to 127. Sums are exact. */
+ * INT8: x is quantised to bytes. Weights have one scale for each output channel, with multiples from -127 to 127. Sums
+ * are exact. */
 typedef enum icseg_product_precision {
     ICSEG_PRODUCT_F32,
     ICSEG_PRODUCT_BF16X2,
     ICSEG_PRODUCT_INT8
 } icseg_product_precision;
 
+/* Byte b has the value (b - zero_point) * scale. A value becomes the nearest byte, 0 to 255; NaN becomes 255. */
+typedef struct icseg_quantization {
+    float scale; /* 0: unknown */
+    int32_t zero_point;
+} icseg_quantization;
+
 typedef struct icseg_primitive_options {
     bool bias;                         /* adds a vector over the output channels or columns */
     bool accumulate;                   /* adds to the contents of `out`: partial gradients, residual connections */
+    bool residual;                     /* adds an operand; INT8 only */
     icseg_activation activation;       /* applied last */
     icseg_product_precision precision; /* forward, of f32; F32 is used when this is not supported or not faster */
-    float range;                       /* of a or x, for INT8; 0: unknown, so F32 is used */
     bool pack; /* matmul: b in the layout that the primitive prefers (as a convolution's weights always are) */
     icseg_dtype in, out; /* of the operands a and b, and of the result: ICSEG_F32, or ICSEG_BF16 if `in` is BF16. A
-                            packed b is given in f32; bias and gradients of weights are always f32 */
+                            packed b is given in f32; bias and gradients of weights are always f32. In INT8, a and the
+                            result may be ICSEG_U8 */
+    icseg_dtype residual_type; /* ICSEG_F32 or ICSEG_U8 */
+    icseg_quantization in_bytes, residual_bytes, out_bytes; /* INT8: of a, also if it is f32, and of U8 tensors. If the
+                                                               scale of a is 0, F32 is used */
 } icseg_primitive_options;
 
 typedef enum icseg_primitive_kind {
@@ -68,6 +78,7 @@ typedef struct icseg_operands {
     const void *a;
     const void *b; /* packed when icseg_primitive_packed_size is not 0 */
     const float *bias;
+    const void *residual; /* like out */
     void *out;
 } icseg_operands;
 

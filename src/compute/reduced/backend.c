@@ -35,14 +35,15 @@ static bool matmul_shape(icseg_reduced_shape *out, const icseg_matmul_shape *s, 
 /* Finds the product that the primitive computes. False if this backend cannot compute it. */
 static bool shape_of(icseg_reduced_shape *out, const icseg_primitive_spec *spec) {
     const icseg_primitive_options *o = &spec->options;
-    if (o->precision == ICSEG_PRODUCT_F32 || o->in != ICSEG_F32 || o->out != ICSEG_F32) return false;
+    bool types = o->in == ICSEG_F32 && o->out == ICSEG_F32 && !o->residual;
+    if (o->precision == ICSEG_PRODUCT_INT8)
+        types = (o->in == ICSEG_F32 || o->in == ICSEG_U8) && (o->out == ICSEG_F32 || o->out == ICSEG_U8);
+    if (o->precision == ICSEG_PRODUCT_F32 || !types) return false;
     bool fits = spec->kind == ICSEG_CONV_FORWARD ? conv_shape(out, &spec->conv, o)
                 : spec->kind == ICSEG_MATMUL     ? matmul_shape(out, &spec->matmul, o)
                                                  : false;
     if (!fits) return false;
-    out->range = o->range;
-    out->accumulate = o->accumulate;
-    out->activation = o->activation;
+    out->options = *o;
     return true;
 }
 
@@ -77,15 +78,13 @@ static icseg_status open(icseg_primitive **out, const icseg_primitive_spec *spec
 
 static icseg_status run(icseg_primitive *primitive, icseg_operands operands, void *scratch, icseg_error *error) {
     (void)error;
-    icseg_reduced_product_run(((reduced_primitive *)primitive)->product, operands.a, operands.b, operands.bias,
-                              operands.out, scratch);
+    icseg_reduced_product_run(((reduced_primitive *)primitive)->product, operands, scratch);
     return ICSEG_OK;
 }
 
 static icseg_status pack(const icseg_primitive *primitive, const float *plain, void *packed, icseg_error *error) {
-    (void)error;
-    icseg_reduced_product_pack(((const reduced_primitive *)primitive)->product, plain, packed);
-    return ICSEG_OK;
+    if (icseg_reduced_product_pack(((const reduced_primitive *)primitive)->product, plain, packed)) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_NUMERIC, "the weights are not finite");
 }
 
 static void *layout_open(const icseg_primitive *primitive) {

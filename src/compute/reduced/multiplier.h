@@ -23,7 +23,7 @@ typedef struct icseg_multiplier {
     icseg_product_precision precision;
     int64_t inner;     /* values in a row of a panel */
     int64_t parts;     /* of a value: 2 in BF16X2 (high and low), 1 in INT8 */
-    bool biased;       /* INT8: panels hold each integer plus 128, as unsigned bytes; weights are signed bytes */
+    bool centred;      /* INT8: panels hold each byte minus the zero point in 16 bits; otherwise, the byte itself */
     bool convolutions; /* 3x3 convolutions are faster than in f32, where Winograd's algorithm saves most products */
     bool (*supported)(void); /* by processor and operating system */
 
@@ -31,9 +31,11 @@ typedef struct icseg_multiplier {
     void (*begin)(void), (*end)(void);
 
     /* Converts `rows` rows of `in` values (x NULL: zeros) to rows of panels at `to`, which are `next` bytes apart. The
-     * last panel is padded with zeros. INT8: the integers nearest to x / unit, clamped to -128..127. BF16X2: the high
-     * parts, and the low parts `low` bytes after them. */
-    void (*convert)(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t low, size_t next);
+     * last panel is padded with zeros. BF16X2: the high parts, and the low parts `low` bytes after them. */
+    void (*convert)(const float *x, int64_t rows, int64_t in, icseg_quantization q, char *to, size_t low, size_t next);
+
+    /* INT8: the same for x of bytes that are quantised already; x is not NULL. */
+    void (*copy)(const uint8_t *x, int64_t rows, int64_t in, icseg_quantization q, char *to, size_t next);
 
     /* Computes a block of sums over `steps` steps; a step is a panel's width of inner values. Rows of a are at a +
      * from[step]. b has two tiles a step; in BF16X2 four, high parts first, and the result is a_high b_high + a_high

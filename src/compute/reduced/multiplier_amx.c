@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * AMX tile registers: requesting them, converting numbers, multiplying blocks. */
+ * AMX tile registers: requesting them, splitting numbers, multiplying blocks. */
 #include "compute/reduced/multiplier.h"
+#include "compute/reduced/quantize.h"
 
 #include <pthread.h>
 
@@ -70,8 +71,9 @@ TILES static void end(void) { _tile_release(); }
 /* The bf16 nearest to each of 32 values. */
 SPLIT static __m512i round_pair(__m512 first, __m512 second) { return (__m512i)_mm512_cvtne2ps_pbh(second, first); }
 
-SPLIT static void split(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t low, size_t next) {
-    (void)unit;
+SPLIT static void split(const float *x, int64_t rows, int64_t in, icseg_quantization q, char *to, size_t low,
+                        size_t next) {
+    (void)q;
     for (int64_t r = 0; r < rows; r++, to += ICSEG_ROW_BYTES)
         for (int64_t i = 0; i < in; i += SPLIT_INNER) {
             const float *from = x + r * in + i;
@@ -85,22 +87,6 @@ SPLIT static void split(const float *x, int64_t rows, int64_t in, float unit, ch
             char *panel = to + (size_t)(i / SPLIT_INNER) * next;
             _mm512_store_si512(panel, high);
             _mm512_store_si512(panel + low, round_pair(a, b));
-        }
-}
-
-SPLIT static void quantise(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t low, size_t next) {
-    (void)low;
-    __m512 scale = _mm512_set1_ps(1 / unit), maximum = _mm512_set1_ps(127);
-    for (int64_t r = 0; r < rows; r++, to += ICSEG_ROW_BYTES)
-        for (int64_t i = 0; i < in; i += INT8_INNER) {
-            int64_t left = x ? in - i : 0;
-            uint64_t mask = left >= INT8_INNER ? ~(uint64_t)0 : ((uint64_t)1 << left) - 1;
-            __m128i *panel = (__m128i *)(void *)(to + (size_t)(i / INT8_INNER) * next);
-            for (int j = 0; j < 4; j++) {
-                __m512 values = _mm512_maskz_loadu_ps((__mmask16)(mask >> 16 * j), x + r * in + i + 16 * j);
-                values = _mm512_min_ps(values * scale, maximum); /* also clamps NaN and values outside int32 */
-                _mm_store_si128(panel + j, _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(values)));
-            }
         }
 }
 
@@ -152,12 +138,12 @@ TILES static void block_int8(const char *a, size_t low, const size_t *from, cons
     for (int64_t i = 0; i < steps; i++, b += 2 * ICSEG_TILE_BYTES) {
         _tile_loadd(4, a + from[i], ICSEG_ROW_BYTES);
         _tile_loadd(6, b, ICSEG_ROW_BYTES);
-        _tile_dpbssd(0, 4, 6);
+        _tile_dpbusd(0, 4, 6);
         _tile_loadd(7, b + ICSEG_TILE_BYTES, ICSEG_ROW_BYTES);
-        _tile_dpbssd(1, 4, 7);
+        _tile_dpbusd(1, 4, 7);
         _tile_loadd(5, a + from[i] + ICSEG_TILE_BYTES, ICSEG_ROW_BYTES);
-        _tile_dpbssd(2, 5, 6);
-        _tile_dpbssd(3, 5, 7);
+        _tile_dpbusd(2, 5, 6);
+        _tile_dpbusd(3, 5, 7);
     }
     STORE_SUMS((char *)sums);
 }
@@ -181,7 +167,8 @@ const icseg_multiplier icseg_multiplier_amx_int8 = {.name = "amx",
                                                     .supported = amx_is_available,
                                                     .begin = begin,
                                                     .end = end,
-                                                    .convert = quantise,
+                                                    .convert = icseg_convert_to_bytes,
+                                                    .copy = icseg_copy_to_bytes,
                                                     .multiply = block_int8};
 
 #else

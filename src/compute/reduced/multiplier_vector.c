@@ -1,66 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  * INT8 blocks on vector units: AVX-512 VNNI, AVX-VNNI, AVX2.
  *
- * VNNI multiplies unsigned by signed bytes and adds four products to a 32-bit sum, which does not saturate. x is stored
- * plus 128; product.c subtracts what this adds to the sums. AVX2 alone has no such instruction: adding pairs of
- * products of bytes in 16 bits could overflow, so bytes are widened to 16 bits, whose pairs of products have 32 bits.
- */
+ * VNNI multiplies unsigned by signed bytes and adds four products to a 32-bit sum, which does not saturate. AVX2 alone
+ * has no such instruction: adding pairs of products of bytes in 16 bits could overflow, so bytes are widened to 16
+ * bits, whose pairs of products have 32 bits. */
 #include "base/system.h"
 #include "compute/reduced/multiplier.h"
+#include "compute/reduced/quantize.h"
 
 #if defined(__x86_64__) && (defined(__clang__) ? __clang_major__ >= 12 : __GNUC__ >= 11)
 #include <cpuid.h>
 #include <immintrin.h>
 
-/* -- conversion */
-
-/* The integer nearest to x, clamped to -128..127; NaN gives 127, as with AMX. Adding 1.5 * 2^23 rounds to an integer
- * and leaves it in the low bits. */
-ICSEG_INLINE int32_t integer_of(float x) {
-    union {
-        float f;
-        int32_t i;
-    } n = {.f = x < 127 ? x : 127};
-    n.f = n.f > -128 ? n.f : -128;
-    n.f += 12582912.0f;
-    return n.i - 0x4b400000;
-}
-
-enum { BYTES = ICSEG_ROW_BYTES, SHORTS = ICSEG_ROW_BYTES / 2 };
-
-ICSEG_KERNEL static void convert_to_bytes(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t low,
-                                          size_t next) {
-    (void)low;
-    float scale = 1 / unit;
-    for (int64_t r = 0; r < rows; r++, to += ICSEG_ROW_BYTES)
-        for (int64_t i = 0; i < in; i += BYTES) {
-            uint8_t *row = (uint8_t *)to + (size_t)(i / BYTES) * next;
-            int64_t n = !x ? 0 : in - i < BYTES ? in - i : BYTES;
-            const float *from = x ? x + r * in + i : NULL;
-#pragma omp simd
-            for (int64_t j = 0; j < n; j++) row[j] = (uint8_t)(integer_of(from[j] * scale) + 128);
-            for (int64_t j = n; j < BYTES; j++) row[j] = 128;
-        }
-}
-
-ICSEG_KERNEL static void convert_to_shorts(const float *x, int64_t rows, int64_t in, float unit, char *to, size_t low,
-                                           size_t next) {
-    (void)low;
-    float scale = 1 / unit;
-    for (int64_t r = 0; r < rows; r++, to += ICSEG_ROW_BYTES)
-        for (int64_t i = 0; i < in; i += SHORTS) {
-            int16_t *row = (int16_t *)(void *)(to + (size_t)(i / SHORTS) * next);
-            int64_t n = !x ? 0 : in - i < SHORTS ? in - i : SHORTS;
-            const float *from = x ? x + r * in + i : NULL;
-#pragma omp simd
-            for (int64_t j = 0; j < n; j++) row[j] = (int16_t)integer_of(from[j] * scale);
-            for (int64_t j = n; j < SHORTS; j++) row[j] = 0;
-        }
-}
-
 /* -- products: WIDE rows times 32 columns, or NARROW rows times 16 columns, whose sums stay in registers */
 
-enum { WIDE = 8, NARROW = 4, HALF = ICSEG_BLOCK / 2, HALF_VECTOR = ICSEG_ROW_BYTES / 2 };
+enum {
+    WIDE = 8,
+    NARROW = 4,
+    BYTES = ICSEG_ROW_BYTES,
+    SHORTS = BYTES / 2,
+    HALF = ICSEG_BLOCK / 2,
+    HALF_VECTOR = ICSEG_ROW_BYTES / 2
+};
 
 /* Four bytes of a row, or two 16-bit integers. */
 ICSEG_INLINE int32_t group_of(const char *row, int64_t group) {
@@ -158,20 +119,20 @@ const icseg_multiplier icseg_multiplier_avx512_vnni = {.name = "avx512_vnni",
                                                        .precision = ICSEG_PRODUCT_INT8,
                                                        .inner = BYTES,
                                                        .parts = 1,
-                                                       .biased = true,
                                                        .convolutions = true,
                                                        .supported = has_avx512_vnni,
-                                                       .convert = convert_to_bytes,
+                                                       .convert = icseg_convert_to_bytes,
+                                                       .copy = icseg_copy_to_bytes,
                                                        .multiply = block_512};
 
 const icseg_multiplier icseg_multiplier_avx_vnni = {.name = "avx_vnni",
                                                     .precision = ICSEG_PRODUCT_INT8,
                                                     .inner = BYTES,
                                                     .parts = 1,
-                                                    .biased = true,
                                                     .convolutions = true,
                                                     .supported = has_avx_vnni,
-                                                    .convert = convert_to_bytes,
+                                                    .convert = icseg_convert_to_bytes,
+                                                    .copy = icseg_copy_to_bytes,
                                                     .multiply = block_vnni};
 
 const icseg_multiplier icseg_multiplier_avx2 = {.name = "avx2",
@@ -179,7 +140,9 @@ const icseg_multiplier icseg_multiplier_avx2 = {.name = "avx2",
                                                 .inner = SHORTS,
                                                 .parts = 1,
                                                 .supported = has_avx2,
-                                                .convert = convert_to_shorts,
+                                                .convert = icseg_convert_to_shorts,
+                                                .copy = icseg_copy_to_shorts,
+                                                .centred = true,
                                                 .multiply = block_pairs};
 
 #else

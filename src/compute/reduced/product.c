@@ -11,8 +11,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "base/system.h"
-#include "base/vmath.h"
+#include "compute/reduced/finish.h"
 
 enum {
     BLOCK = ICSEG_BLOCK,
@@ -54,7 +53,7 @@ bool icseg_reduced_is_faster(const icseg_reduced_shape *s) {
     const icseg_reduced_weights *w = &s->weights;
     if (!w->multiplier) return false;
     if (w->kernel > 1 && !w->multiplier->convolutions) return false;
-    if (is_int8(w) && (s->range <= 0 || w->in * w->kernel * w->kernel > MAX_TERMS)) return false;
+    if (is_int8(w) && (s->options.in_bytes.scale <= 0 || w->in * w->kernel * w->kernel > MAX_TERMS)) return false;
     return s->images * s->height * s->width >= MIN_POSITIONS && w->in >= MIN_IN && w->out >= MIN_OUT;
 }
 
@@ -130,8 +129,8 @@ size_t icseg_reduced_product_scratch(const icseg_reduced_product *p) {
 
 /* -- weights */
 
-/* Bytes of the tiles. In INT8, two numbers for each output channel follow them: first all units, then what biased
- * panels add to the sums, which is subtracted. */
+/* Bytes of the tiles. In INT8, two numbers for each output channel follow them: first all scales, then the sums of its
+ * integers, from which follows what the zero point of x adds. */
 static size_t tile_bytes(const icseg_reduced_product *p) { return (size_t)(p->panels * p->steps * p->step_bytes); }
 
 size_t icseg_reduced_product_packed_size(const icseg_reduced_product *p) {
@@ -139,12 +138,12 @@ size_t icseg_reduced_product_packed_size(const icseg_reduced_product *p) {
     return tile_bytes(p) + channels * (sizeof(float) + sizeof(int32_t));
 }
 
-static float *units_of(const icseg_reduced_product *p, const void *packed) {
+static float *scales_of(const icseg_reduced_product *p, const void *packed) {
     return is_int8(&p->shape.weights) ? (float *)(void *)((char *)packed + tile_bytes(p)) : NULL;
 }
 
-static int32_t *excess_of(const icseg_reduced_product *p, const void *packed) {
-    return (int32_t *)(void *)(units_of(p, packed) + p->panels * BLOCK);
+static int32_t *sums_of(const icseg_reduced_product *p, const void *packed) {
+    return (int32_t *)(void *)(scales_of(p, packed) + p->panels * BLOCK);
 }
 
 icseg_reduced_weights icseg_reduced_layout(const icseg_reduced_product *p) { return p->shape.weights; }
@@ -156,7 +155,7 @@ bool icseg_reduced_same_weights(icseg_reduced_weights a, icseg_reduced_weights b
 
 /* 1/127 of the largest magnitude of the weights of output channel o; 1 if all weights are 0. NaN if a weight is not
  * finite, and then so are the channel's results. */
-static float unit_of(const icseg_reduced_weights *w, const float *weights, int64_t o) {
+static float scale_of(const icseg_reduced_weights *w, const float *weights, int64_t o) {
     float largest = 0, zero = 0; /* NaN and infinity times 0 are NaN */
     for (int64_t position = 0; position < w->kernel * w->kernel; position++)
         for (int64_t i = 0; i < w->in; i++) {
@@ -168,27 +167,28 @@ static float unit_of(const icseg_reduced_weights *w, const float *weights, int64
 }
 
 /* Packs the weights of `columns` <= 32 output channels and one step of `inner` values as tiles: a row holds groups of 4
- * bytes of inner values for 16 channels. unit: of each channel, or NULL. */
+ * bytes of inner values for 16 channels. scale: of each channel, or NULL. */
 static void pack_step(const icseg_reduced_product *p, const float *weights, int64_t columns, int64_t inner,
-                      const float *unit, uint32_t *to) {
+                      const float *scale, uint32_t *to) {
     enum { TILE = ICSEG_TILE_BYTES / 4, COLUMNS = ICSEG_TILE_ROWS, GROUPS = ICSEG_ROW_BYTES / 4, MAX_INNER = 64 };
-    const uint32_t sign =
-        p->multiplier->biased ? 0x80808080u : 0; /* turns unsigned bytes, which are 128 too large, back */
+    enum { ZERO_POINT = 128 };
+    const uint32_t sign = scale && !p->multiplier->centred ? 0x80808080u : 0; /* removes the zero point from bytes */
     const icseg_reduced_weights *w = &p->shape.weights;
     _Alignas(64) uint32_t row[2][GROUPS]; /* of the one or two parts */
     for (int64_t o = 0; o < BLOCK; o++) {
         float values[MAX_INNER];
         for (int64_t i = 0; o < columns && i < inner; i++) values[i] = weights[o * w->out_stride + i * w->in_stride];
         const float *from = o < columns ? values : NULL;
-        p->multiplier->convert(from, 1, inner, from && unit ? unit[o] : 1, (char *)row, sizeof row[0], 0);
+        icseg_quantization q = {from && scale ? scale[o] : 1, ZERO_POINT};
+        p->multiplier->convert(from, 1, inner, q, (char *)row, sizeof row[0], 0);
         for (int64_t part = 0; part < p->multiplier->parts; part++)
             for (int64_t i = 0; i < GROUPS; i++)
                 to[(2 * part + o / COLUMNS) * TILE + i * COLUMNS + o % COLUMNS] = row[part][i] ^ sign;
     }
 }
 
-/* 128 times the sum of an output channel's integers: what biased panels add to its sums. */
-static int32_t excess_at(const icseg_reduced_product *p, const char *tiles, int64_t o) {
+/* The sum of an output channel's integers. */
+static int32_t sum_at(const icseg_reduced_product *p, const char *tiles, int64_t o) {
     enum { COLUMN_BYTES = 4 };
     const char *panel = tiles + o / BLOCK * p->steps * p->step_bytes;
     int64_t column = o % BLOCK;
@@ -197,24 +197,28 @@ static int32_t excess_at(const icseg_reduced_product *p, const char *tiles, int6
     for (int64_t step = 0; step < p->steps; step++, panel += p->step_bytes)
         for (int64_t i = 0; i < ICSEG_TILE_BYTES; i += ICSEG_ROW_BYTES)
             for (int64_t j = 0; j < COLUMN_BYTES; j++) sum += (signed char)panel[i + j];
-    return 128 * sum;
+    return sum;
 }
 
-void icseg_reduced_product_pack(const icseg_reduced_product *p, const float *weights, void *packed) {
+bool icseg_reduced_product_pack(const icseg_reduced_product *p, const float *weights, void *packed) {
     const icseg_reduced_weights w = p->shape.weights;
     int64_t input_panels = panels_of(p);
-    float *units = units_of(p, packed);
-    for (int64_t o = 0; units && o < p->panels * BLOCK; o++) units[o] = o < w.out ? unit_of(&w, weights, o) : 1;
+    float *scales = scales_of(p, packed);
+    for (int64_t o = 0; scales && o < p->panels * BLOCK; o++) scales[o] = o < w.out ? scale_of(&w, weights, o) : 1;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < p->panels * p->steps; i++) {
         int64_t o = i / p->steps * BLOCK, step = i % p->steps, position = step / input_panels;
         int64_t in = step % input_panels * p->multiplier->inner;
         pack_step(p, weights + o * w.out_stride + position * w.in + in * w.in_stride, smaller(w.out - o, BLOCK),
-                  smaller(w.in - in, p->multiplier->inner), units ? units + o : NULL,
+                  smaller(w.in - in, p->multiplier->inner), scales ? scales + o : NULL,
                   (uint32_t *)(void *)((char *)packed + i * p->step_bytes));
     }
-    for (int64_t o = 0; units && o < p->panels * BLOCK; o++)
-        excess_of(p, packed)[o] = p->multiplier->biased ? excess_at(p, packed, o) : 0;
+    bool finite = true;
+    for (int64_t o = 0; scales && o < p->panels * BLOCK; o++) {
+        sums_of(p, packed)[o] = p->multiplier->centred ? 0 : sum_at(p, packed, o);
+        finite &= isfinite(scales[o]) != 0;
+    }
+    return finite;
 }
 
 /* -- running */
@@ -229,85 +233,66 @@ static block block_of(const icseg_reduced_product *p, int64_t i) {
     return (block){i / p->blocks, first, smaller(p->block_lines, p->lines - first)};
 }
 
-/* Converts `rows` rows of x to panels at `to`. */
-static void make_panels(const icseg_reduced_product *p, const float *x, int64_t rows, char *to) {
-    p->multiplier->convert(x, rows, p->shape.weights.in, p->shape.range / 127, to, p->low, p->panel_stride);
+/* Writes `rows` rows of x, from element `at` on, to panels at `to`; at < 0: zeros. */
+static void make_panels(const icseg_reduced_product *p, const void *x, int64_t at, int64_t rows, char *to) {
+    const icseg_primitive_options *o = &p->shape.options;
+    int64_t in = p->shape.weights.in;
+    if (o->in == ICSEG_U8 && at >= 0)
+        p->multiplier->copy((const uint8_t *)x + at, rows, in, o->in_bytes, to, p->panel_stride);
+    else
+        p->multiplier->convert(at < 0 ? NULL : (const float *)x + at, rows, in, o->in_bytes, to, p->low,
+                               p->panel_stride);
 }
 
 /* Converts line `line` of a block, border included, or position `line` of a linear layer. */
-static void make_line(const icseg_reduced_product *p, const float *x, block b, int64_t line, char *panels) {
+static void make_line(const icseg_reduced_product *p, const void *x, block b, int64_t line, char *panels) {
     int64_t in = p->shape.weights.in, width = p->shape.width, y = b.first + line - p->border;
     if (!p->border) {
         char *to = panels + (size_t)(line / BLOCK) * p->rows_stride + line % BLOCK * ICSEG_ROW_BYTES;
-        make_panels(p, x + y * in, 1, to);
+        make_panels(p, x, y * in, 1, to);
         return;
     }
     bool outside = y < 0 || y >= p->lines;
     char *to = panels + line * p->padded * ICSEG_ROW_BYTES, *last = to + (width + 1) * ICSEG_ROW_BYTES;
-    const float *from = outside ? NULL : x + (b.image * p->lines + y) * width * in;
-    make_panels(p, NULL, 1, to);
-    make_panels(p, from, width, to + ICSEG_ROW_BYTES);
-    make_panels(p, NULL, 1, last);
+    make_panels(p, x, -1, 1, to);
+    make_panels(p, x, outside ? -1 : (b.image * p->lines + y) * width * in, width, to + ICSEG_ROW_BYTES);
+    make_panels(p, x, -1, 1, last);
 }
 
-/* Converts integer sums to f32 in place: of column i, excess[i] is subtracted, and the rest is multiplied by unit[i]
- * and the unit of x. */
-ICSEG_KERNEL static void dequantise(float *sums, const float *unit, const int32_t *excess, float unit_of_x) {
-    float factor[BLOCK];
-    for (int64_t i = 0; i < BLOCK; i++) factor[i] = unit[i] * unit_of_x;
-    for (int64_t r = 0; r < BLOCK; r++) {
-        int32_t integer[BLOCK];
-        memcpy(integer, sums + r * BLOCK, sizeof integer);
-#pragma omp simd
-        for (int64_t i = 0; i < BLOCK; i++)
-            sums[r * BLOCK + i] = (float)(int32_t)((uint32_t)integer[i] - (uint32_t)excess[i]) * factor[i];
+/* What follows the sums of a panel of output channels. */
+static icseg_finish finish_of(const icseg_reduced_product *p, int64_t panel, const void *packed, const float *bias) {
+    const icseg_primitive_options *o = &p->shape.options;
+    icseg_finish f = {.integers = is_int8(&p->shape.weights), .options = o};
+    int64_t columns = smaller(p->shape.weights.out - panel * BLOCK, BLOCK);
+    if (bias) memcpy(f.bias, bias + panel * BLOCK, (size_t)columns * sizeof *bias);
+    for (int64_t i = 0; f.integers && i < BLOCK; i++) {
+        f.scale[i] = scales_of(p, packed)[panel * BLOCK + i] * o->in_bytes.scale;
+        f.excess[i] = sums_of(p, packed)[panel * BLOCK + i] * o->in_bytes.zero_point;
     }
+    return f;
 }
 
-/* Writes rows of 32 sums to rows of `columns` <= 32 values of out, `stride` apart. Overwrites the sums. */
-ICSEG_KERNEL static void finish_rows(float *sums, int64_t rows, int64_t columns, const float *bias, bool accumulate,
-                                     icseg_activation activation, float *out, int64_t stride) {
-    float added[BLOCK] = {0};
-    if (bias) memcpy(added, bias, (size_t)columns * sizeof *bias);
-    for (int64_t r = 0; r < rows; r++) {
-#pragma omp simd
-        for (int64_t i = 0; i < BLOCK; i++) sums[r * BLOCK + i] += added[i];
-    }
-    for (int64_t r = 0; accumulate && r < rows; r++) {
-#pragma omp simd
-        for (int64_t i = 0; i < columns; i++) sums[r * BLOCK + i] += out[r * stride + i];
-    }
-    /* NOLINTNEXTLINE(bugprone-branch-clone): the check does not compare the loops below the pragmas */
-    if (activation == ICSEG_ACTIVATION_RELU) {
-#pragma omp simd
-        for (int64_t i = 0; i < rows * BLOCK; i++) sums[i] = sums[i] < 0 ? 0 : sums[i];
-    } else if (activation == ICSEG_ACTIVATION_QUICK_GELU) {
-#pragma omp simd
-        for (int64_t i = 0; i < rows * BLOCK; i++) sums[i] = sums[i] / (1 + icseg_exp(-1.702f * sums[i]));
-    } else if (activation == ICSEG_ACTIVATION_GELU) {
-#pragma omp simd
-        for (int64_t i = 0; i < rows * BLOCK; i++) sums[i] = icseg_exact_gelu(sums[i]);
-    }
-    for (int64_t r = 0; r < rows; r++) memcpy(out + r * stride, sums + r * BLOCK, (size_t)columns * sizeof *out);
+static const void *element(const void *data, icseg_dtype dtype, int64_t at) {
+    return (const char *)data + (size_t)at * icseg_dtype_size(dtype);
 }
 
 /* Writes the sums of positions [begin, end) of a block, except those of its border, to out. */
-static void finish(const icseg_reduced_product *p, block b, int64_t begin, int64_t end, int64_t panel, float *sums,
-                   const float *bias, float *out) {
+static void finish(const icseg_reduced_product *p, block b, int64_t begin, int64_t end, int64_t panel,
+                   const float *sums, const icseg_operands *operands) {
     const icseg_reduced_shape *s = &p->shape;
+    const icseg_primitive_options *o = &s->options;
+    const icseg_finish f = finish_of(p, panel, operands->b, operands->bias);
     int64_t stride = s->weights.out, columns = smaller(stride - panel * BLOCK, BLOCK), width = s->width;
-    const float *own = bias ? bias + panel * BLOCK : NULL;
-    float *to = out + (b.image * p->lines + b.first) * width * stride + panel * BLOCK;
+    int64_t first = (b.image * p->lines + b.first) * width * stride + panel * BLOCK; /* element of out */
     end = smaller(end, b.lines * p->padded);
-    if (!p->border) {
-        finish_rows(sums, end - begin, columns, own, s->accumulate, s->activation, to + begin * stride, stride);
-        return;
-    }
     for (int64_t at = begin; at < end;) {
-        int64_t line = at / p->padded, x = at % p->padded, run = smaller(end - at, p->padded - x);
-        if (x < width)
-            finish_rows(sums + (at - begin) * BLOCK, smaller(run, width - x), columns, own, s->accumulate,
-                        s->activation, to + (line * width + x) * stride, stride);
+        int64_t line = at / p->padded, x = at % p->padded,
+                run = p->border ? smaller(end - at, p->padded - x) : end - at;
+        int64_t rows = p->border ? smaller(run, width - x) : run, to = first + (line * width + x) * stride;
+        if (rows > 0)
+            icseg_finish_rows(&f, sums + (at - begin) * BLOCK, rows, columns,
+                              o->residual ? element(operands->residual, o->residual_type, to) : NULL,
+                              (void *)element(operands->out, o->out, to), stride);
         at += run;
     }
 }
@@ -315,9 +300,8 @@ static void finish(const icseg_reduced_product *p, block b, int64_t begin, int64
 /* Computes `group` panels of output channels, from `panel` on, at positions [begin, end) of a block, which are
  * multiples of 32. */
 static void multiply(const icseg_reduced_product *p, block b, int64_t begin, int64_t end, int64_t panel,
-                     const char *panels, const void *packed, const float *bias, float *out) {
-    const char *weights = packed;
-    const float *units = units_of(p, packed);
+                     const char *panels, const icseg_operands *operands) {
+    const char *weights = operands->b;
     int64_t stop = smaller(panel + p->group, p->panels);
     for (int64_t row = begin; row < end; row += BLOCK)
         for (int64_t i = panel; i < stop; i++) {
@@ -325,13 +309,11 @@ static void multiply(const icseg_reduced_product *p, block b, int64_t begin, int
             const char *a = panels + (size_t)(row / BLOCK) * p->rows_stride,
                        *columns = weights + i * p->steps * p->step_bytes;
             p->multiplier->multiply(a, p->low, p->from, columns, p->steps, sums);
-            if (units) dequantise(sums, units + i * BLOCK, excess_of(p, packed) + i * BLOCK, p->shape.range / 127);
-            finish(p, b, row, row + BLOCK, i, sums, bias, out);
+            finish(p, b, row, row + BLOCK, i, sums, operands);
         }
 }
 
-static void run_apart(const icseg_reduced_product *p, const float *x, const void *packed, const float *bias, float *out,
-                      char *scratch) {
+static void run_apart(const icseg_reduced_product *p, const icseg_operands *operands, char *scratch) {
 #pragma omp parallel num_threads(p->threads)
     {
         char *panels = scratch + (size_t)omp_get_thread_num() * p->block_bytes;
@@ -339,16 +321,15 @@ static void run_apart(const icseg_reduced_product *p, const float *x, const void
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < p->shape.images * p->blocks; i++) {
             block b = block_of(p, i);
-            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, x, b, line, panels);
+            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, operands->a, b, line, panels);
             for (int64_t panel = 0; panel < p->panels; panel += p->group)
-                multiply(p, b, 0, round_up(b.lines * p->padded, BLOCK), panel, panels, packed, bias, out);
+                multiply(p, b, 0, round_up(b.lines * p->padded, BLOCK), panel, panels, operands);
         }
         if (p->multiplier->end) p->multiplier->end();
     }
 }
 
-static void run_together(const icseg_reduced_product *p, const float *x, const void *packed, const float *bias,
-                         float *out, char *panels) {
+static void run_together(const icseg_reduced_product *p, const icseg_operands *operands, char *panels) {
     int64_t groups = (p->panels + p->group - 1) / p->group;
 #pragma omp parallel num_threads(p->threads)
     {
@@ -359,18 +340,17 @@ static void run_together(const icseg_reduced_product *p, const float *x, const v
             int64_t part = round_up((rows + parts - 1) / parts, BLOCK);
             parts = (rows + part - 1) / part;
 #pragma omp for schedule(static)
-            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, x, b, line, panels);
+            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, operands->a, b, line, panels);
 #pragma omp for schedule(static)
             for (int64_t task = 0; task < groups * parts; task++) {
                 int64_t begin = task % parts * part;
-                multiply(p, b, begin, smaller(begin + part, rows), task / parts * p->group, panels, packed, bias, out);
+                multiply(p, b, begin, smaller(begin + part, rows), task / parts * p->group, panels, operands);
             }
         }
         if (p->multiplier->end) p->multiplier->end();
     }
 }
 
-void icseg_reduced_product_run(const icseg_reduced_product *p, const float *x, const void *packed, const float *bias,
-                               float *out, void *scratch) {
-    (p->apart ? run_apart : run_together)(p, x, packed, bias, out, scratch);
+void icseg_reduced_product_run(const icseg_reduced_product *p, icseg_operands operands, void *scratch) {
+    (p->apart ? run_apart : run_together)(p, &operands, scratch);
 }

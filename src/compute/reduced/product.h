@@ -3,8 +3,8 @@
  * and int8 twenty times, VNNI int8 four times, AVX2 nearly twice. compute/backend/shapes.h defines the two precisions.
  *
  * In BF16X2, infinities in x become NaN. In INT8, NaN in x becomes the largest number and infinities are clamped; a
- * weight that is not finite makes the results of its output channel NaN. Results do not depend on the number of
- * threads. */
+ * weight that is not finite makes the results of its output channel NaN, or the largest byte. Results do not depend on
+ * the number of threads. */
 #ifndef ICSEG_COMPUTE_REDUCED_PRODUCT_H
 #define ICSEG_COMPUTE_REDUCED_PRODUCT_H
 
@@ -25,9 +25,7 @@ typedef struct icseg_reduced_weights {
 typedef struct icseg_reduced_shape {
     int64_t images, height, width;
     icseg_reduced_weights weights;
-    float range;     /* INT8: values of x outside -range to range are clamped */
-    bool accumulate; /* adds to the contents of `out`, before the activation */
-    icseg_activation activation;
+    icseg_primitive_options options; /* not: precision, pack, bias */
 } icseg_reduced_shape;
 
 /* Whether the product is supported and faster than in f32. */
@@ -39,14 +37,15 @@ icseg_status icseg_reduced_product_open(icseg_reduced_product **out, const icseg
 void icseg_reduced_product_close(icseg_reduced_product **product);
 size_t icseg_reduced_product_scratch(const icseg_reduced_product *product);
 
-/* A packed weight takes 4 bytes (BF16X2) or 1 (INT8); channels are rounded up to whole tiles. */
+/* A packed weight takes 4 bytes (BF16X2) or 1 (INT8); channels are rounded up to whole tiles. Packing returns whether
+ * INT8 can use the weights: they are finite. */
 size_t icseg_reduced_product_packed_size(const icseg_reduced_product *product);
-void icseg_reduced_product_pack(const icseg_reduced_product *product, const float *weights, void *packed);
+bool icseg_reduced_product_pack(const icseg_reduced_product *product, const float *weights, void *packed);
 icseg_reduced_weights icseg_reduced_layout(const icseg_reduced_product *product);
 bool icseg_reduced_same_weights(icseg_reduced_weights a, icseg_reduced_weights b);
 
-/* bias (out) may be NULL. scratch is 64-byte aligned. Do not call it inside an `omp parallel` region. */
-void icseg_reduced_product_run(const icseg_reduced_product *product, const float *x, const void *packed,
-                               const float *bias, float *out, void *scratch);
+/* The operands a (x), b (packed), bias, which may be NULL, residual and out. scratch is 64-byte aligned. Do not call it
+ * inside an `omp parallel` region. */
+void icseg_reduced_product_run(const icseg_reduced_product *product, icseg_operands operands, void *scratch);
 
 #endif

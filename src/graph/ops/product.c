@@ -15,7 +15,9 @@ void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options
     bool known = ranges && !icseg_activation_ranges_recording(ranges);
     options->precision = icseg_graph_precision(k->graph);
     const icseg_param *layer = icseg_activation_ranges_layer(k->graph, k->node);
-    options->range = known && layer ? icseg_activation_ranges_find(ranges, layer) : 0;
+    if (known && layer)
+        options->in_bytes =
+            icseg_activation_range_quantization(icseg_activation_ranges_find(ranges, layer, ICSEG_LAYER_IN));
 }
 
 static icseg_param *param_of(const icseg_kernel *k, int i) { return icseg_graph_param_of(k->graph, k->node->input[i]); }

@@ -200,10 +200,11 @@ static icseg_status run_node(icseg_executor *x, icseg_kernel *k, icseg_run *run,
     icseg_activation_ranges *ranges = icseg_graph_activation_ranges(x->program->graph);
     ICSEG_TRY(get_inputs(x, k, error));
     ICSEG_TRY(get_outputs(x, k, error));
-    if (ranges) ICSEG_TRY(icseg_activation_ranges_observe(ranges, k, error));
+    if (ranges) ICSEG_TRY(icseg_activation_ranges_observe(ranges, k, ICSEG_LAYER_IN, error));
     run->scratch = x->workspace->data + k->scratch_offset;
     double start = x->profiling ? icseg_clock() : 0;
     icseg_status status = k->node->op->run(k, run, error);
+    if (status == ICSEG_OK && ranges) status = icseg_activation_ranges_observe(ranges, k, ICSEG_LAYER_OUT, error);
     if (status == ICSEG_OK && checked)
         status = check_finite(k, error);
     else if (status != ICSEG_OK)

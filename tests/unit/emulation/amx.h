@@ -86,8 +86,8 @@ static inline void _tile_dpbf16ps(int to, int from_a, int from_b) {
     }
 }
 
-/* TDPBSSD: groups of four int8, summed in int32. */
-static inline void _tile_dpbssd(int to, int from_a, int from_b) {
+/* TDPBUSD: groups of four unsigned bytes times signed bytes, summed in int32. */
+static inline void _tile_dpbusd(int to, int from_a, int from_b) {
     const emulated_tile *a = emulated_register(from_a), *b = emulated_register(from_b);
     emulated_tile *t = emulated_register(to);
     for (int m = 0; m < EMULATED_ROWS; m++) {
@@ -95,7 +95,7 @@ static inline void _tile_dpbssd(int to, int from_a, int from_b) {
         memcpy(sums, t->row[m], sizeof sums);
         for (int k = 0; k < EMULATED_ROWS; k++)
             for (int n = 0; n < EMULATED_COLUMNS; n++)
-                for (int j = 0; j < 4; j++) sums[n] += (int8_t)a->row[m][4 * k + j] * (int8_t)b->row[k][4 * n + j];
+                for (int j = 0; j < 4; j++) sums[n] += (uint8_t)a->row[m][4 * k + j] * (int8_t)b->row[k][4 * n + j];
         memcpy(t->row[m], sums, sizeof sums);
     }
 }
@@ -106,7 +106,6 @@ typedef float __m512 __attribute__((vector_size(64)));
 typedef int32_t __m512i __attribute__((vector_size(64)));
 typedef uint16_t emulated_words __attribute__((vector_size(64)));
 typedef uint16_t __m256i __attribute__((vector_size(32)));
-typedef int8_t __m128i __attribute__((vector_size(16)));
 typedef uint16_t __mmask16;
 
 /* Reads only what the mask asks for. */
@@ -121,12 +120,6 @@ static inline __m512 _mm512_set1_ps(float value) {
     __m512 x;
     for (int i = 0; i < 16; i++) x[i] = value;
     return x;
-}
-
-/* The second operand if one is NaN. */
-static inline __m512 _mm512_min_ps(__m512 a, __m512 b) {
-    for (int i = 0; i < 16; i++) a[i] = a[i] < b[i] ? a[i] : b[i];
-    return a;
 }
 
 /* VCVTNE2PS2BF16: to nearest, ties to even; denormals become zero; NaN becomes quiet. */
@@ -159,19 +152,6 @@ static inline __m512i _mm512_cvtepu16_epi32(__m256i x) {
 
 static inline __m512i _mm512_slli_epi32(__m512i x, int bits) { return x << bits; }
 
-/* To nearest, ties to even; what int32 cannot hold becomes INT32_MIN. */
-static inline __m512i _mm512_cvtps_epi32(__m512 x) {
-    __m512i whole;
-    for (int i = 0; i < 16; i++) whole[i] = x[i] >= -0x1p31f && x[i] < 0x1p31f ? (int32_t)lrintf(x[i]) : INT32_MIN;
-    return whole;
-}
-
-static inline __m128i _mm512_cvtsepi32_epi8(__m512i x) {
-    __m128i narrow;
-    for (int i = 0; i < 16; i++) narrow[i] = (int8_t)(x[i] > 127 ? 127 : x[i] < -128 ? -128 : x[i]);
-    return narrow;
-}
-
 /* Aligned stores fault on a pointer that is not aligned. */
 static inline void emulated_store(void *to, const void *from, size_t bytes) {
     if ((uintptr_t)to % bytes) abort();
@@ -179,6 +159,5 @@ static inline void emulated_store(void *to, const void *from, size_t bytes) {
 }
 
 static inline void _mm512_store_si512(void *to, __m512i x) { emulated_store(to, &x, sizeof x); }
-static inline void _mm_store_si128(__m128i *to, __m128i x) { emulated_store(to, &x, sizeof x); }
 
 #endif
