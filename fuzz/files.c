@@ -2,7 +2,10 @@
  * A file system in memory. The linker redirects the calls of FUZZ_CALLS (CMakeLists.txt) here. Those that concern files
  * below FUZZ_ROOT or descriptors from FIRST on are answered from a tree in this process, because the system takes
  * longer for them than the readers that are tested take for everything else. All other calls reach the system. The
- * tree does not support links, permissions and nameless files (O_TMPFILE). File numbers and times are counters. */
+ * tree does not support links, permissions and nameless files (O_TMPFILE). File numbers and times are counters.
+ *
+ * Removed nodes are kept for new ones. Otherwise an input that adds a file would allocate more than it frees, and the
+ * engine would run it a second time to look for a leak. */
 #include "files.h"
 
 #include <dirent.h>
@@ -25,7 +28,7 @@ enum { FIRST = 1 << 20, HANDLES = 256 };
 
 typedef struct node {
     struct node *parent, *first, *next; /* the children are a list, by `order` */
-    char *name;
+    char name[NAME_MAX + 1];
     unsigned char *data;
     size_t size, capacity;
     int64_t number, order, changes;
@@ -51,6 +54,7 @@ typedef struct place {
 } place;
 
 static node root = {.is_folder = true, .number = 1};
+static node *unused; /* a list, by `next`; their data has its capacity */
 static handle handles[HANDLES];
 static int64_t counter = 1;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -105,9 +109,16 @@ static void attach(node *n, node *folder) {
 
 static void free_unused(node *n) {
     if (n->parent || n->handles || n == &root) return;
-    free(n->name);
-    free(n->data);
-    free(n);
+    n->next = unused;
+    unused = n;
+}
+
+static node *take_unused(void) {
+    node *n = unused;
+    if (!n && !(n = calloc(1, sizeof *n))) abort();
+    unused = n->next;
+    *n = (node){.data = n->data, .capacity = n->capacity};
+    return n;
 }
 
 static void detach(node *n) {
@@ -120,8 +131,8 @@ static void detach(node *n) {
 
 static node *create(const place *p, bool is_folder) {
     if (p->folder != &root && !p->folder->parent) return errno = ENOENT, NULL; /* the folder was removed */
-    node *n = calloc(1, sizeof *n);
-    if (!n || !(n->name = strdup(p->name))) abort();
+    node *n = take_unused();
+    strcpy(n->name, p->name);
     n->is_folder = is_folder;
     n->number = n->changes = ++counter;
     attach(n, p->folder);
@@ -266,8 +277,7 @@ static int rename_place(int at, const char *from, int to_at, const char *to) {
     if (new.node &&new.node->is_folder != old.node->is_folder) return fail(new.node->is_folder ? EISDIR : ENOTDIR);
     if (new.node && remove_place(to_at, to, new.node->is_folder) != 0) return -1;
     detach(old.node);
-    free(old.node->name);
-    if (!(old.node->name = strdup(new.name))) abort();
+    strcpy(old.node->name, new.name);
     attach(old.node, new.folder);
     return 0;
 }

@@ -11,10 +11,11 @@
 #include "base/file.h"
 #include "files.h"
 
-/* A small quarantine keeps the targets in the processor's cache. */
+/* A small quarantine keeps the targets in the processor's cache. A stack for each block would take a tenth of the time:
+ * run a finding with ASAN_OPTIONS=malloc_context_size=30 to see where its block was allocated and freed. */
 const char *__asan_default_options(void);
 const char *__asan_default_options(void) {
-    return "allocator_may_return_null=1:quarantine_size_mb=8:malloc_context_size=10";
+    return "allocator_may_return_null=1:quarantine_size_mb=1:malloc_context_size=1";
 }
 
 static char folder[64];

@@ -10,7 +10,7 @@
 #include "icseg/icseg.h"
 #include "model/model.h"
 
-enum { SLOTS = 3, MOST_CALLS = 40, MOST_RUNS = 2, MOST_OPENED = 2, STRUCT_ROOM = 1024, IDS = 64 };
+enum { SLOTS = 3, MOST_CALLS = 40, FEW_CALLS = 12, MOST_RUNS = 2, MOST_OPENED = 2, STRUCT_ROOM = 1024, IDS = 64 };
 
 /* The objects of one sequence. */
 static struct pool {
@@ -661,7 +661,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t *copy = fuzz_copy(data, size);
     p.next = copy;
     p.end = copy + size;
-    for (int i = 0; i < MOST_CALLS && p.next < p.end; i++) calls[byte() % (sizeof calls / sizeof *calls)]();
+    int most = fuzz_select(data, size, 8) ? FEW_CALLS : MOST_CALLS;
+    for (int i = 0; i < most && p.next < p.end; i++) calls[byte() % (sizeof calls / sizeof *calls)]();
     close_all();
     free(copy);
     return 0;

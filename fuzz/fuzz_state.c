@@ -124,7 +124,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_part parts[KEYS + 1];
     fuzz_split(data, size, parts, KEYS + 1);
     if (!trainer) open_run();
-    bool small = fuzz_select(data, size, 32);
+    bool small = fuzz_select(data, size, 128);
     json_t *texts = json_copy(metadata);
     if (set_texts(texts, parts)) {
         write_file(texts, parts[KEYS], small);
