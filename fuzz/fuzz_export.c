@@ -8,7 +8,7 @@
 #include "fuzz.h"
 #include "icseg/export.h"
 
-enum { CLASSES = 4, MANY_PIXELS = 1024, FEW_PIXELS = 192 };
+enum { CLASSES = 4, MANY_PIXELS = 1024, FEW_PIXELS = 96 };
 
 static int64_t area2(const icseg_traced *object) {
     int64_t sum = 0;

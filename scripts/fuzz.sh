@@ -30,7 +30,7 @@ list() {
         echo "${name%.c}"
     done
 }
-# The columns of runs.tsv: target, executions, edges, seconds, date, commit, outcome.
+# The columns of runs.tsv: target, executions, edges, seconds of processor time, date, commit, outcome.
 totals() {
     awk -F '\t' '
         function grouped(n, s) {
@@ -83,7 +83,7 @@ executed() { awk -F '\t' -v name="$1" '$1 == name { sum += $2 } END { printf "%d
 # usage: run NAME: fuzzes one target; the status is that of libFuzzer, which is not 0 after a finding.
 run() {
     local name=$1 log=$build/logs/$1 outcome=ok status=0 options=() folders=("$build/corpus/$1")
-    local begin=$SECONDS left executions edges most
+    local left executions edges most TIMEFORMAT='%U %S'
     mkdir -p "${folders[0]}"
     [ -d "fuzz/corpus/$name" ] && folders+=("fuzz/corpus/$name")
     [ "$name" = weights ] && folders+=(tests/weights)
@@ -95,9 +95,9 @@ run() {
         [ $left -gt 0 ] || { echo "$name has $((until - left)) executions" && return; }
         options+=("-runs=$left")
     fi
-    "$build"/fuzz/fuzz_"$name" "${options[@]}" "${fork[@]}" -max_total_time="$seconds" -timeout="$timeout" \
+    { time "$build"/fuzz/fuzz_"$name" "${options[@]}" "${fork[@]}" -max_total_time="$seconds" -timeout="$timeout" \
         -rss_limit_mb=2048 -max_len="${length:-$most}" -print_final_stats=1 \
-        -artifact_prefix="$build/findings/$name-" "${folders[@]}" >"$log" 2>&1 || status=$?
+        -artifact_prefix="$build/findings/$name-" "${folders[@]}" >"$log" 2>&1; } 2>"$log.time" || status=$?
     case $status in
         0) ;;
         "$interrupted") outcome=interrupted ;;
@@ -106,8 +106,8 @@ run() {
     executions=$(sed -n 's/^stat::number_of_executed_units: *//p; s/^#\([0-9]*\).*/\1/p' "$log" | tail -n 1)
     edges=$(grep -ao 'cov: [0-9]*' "$log" | tail -n 1 | cut -c6-)
     printf '%-20s %12s executions  %6s edges  %s\n' "$name" "$executions" "$edges" "$outcome"
-    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "${executions:-0}" "${edges:-0}" $((SECONDS - begin)) \
-        "$(date +%F)" "$commit" "${outcome%%:*}" >>"$runs"
+    printf '%s\t%s\t%s\t%s\t%s\t%s\t%s\n' "$name" "${executions:-0}" "${edges:-0}" \
+        "$(awk '{ printf "%d", $1 + $2 + 0.5 }' "$log.time")" "$(date +%F)" "$commit" "${outcome%%:*}" >>"$runs"
     return $status
 }
 
