@@ -10,7 +10,8 @@
 #include "compute/backend/shapes.h"
 
 /* A panel holds some inner values of each of many rows of x, row after row: 64 bytes of a row. Weights are tiles: 16
- * rows of 16 columns, of which each has 4 bytes, adjacent inner values. A block is 32 rows of x times two tiles. */
+ * rows of 16 columns, of which each has 4 bytes, adjacent inner values. (Paired tiles: 8 rows, 8 bytes.) A block is 32
+ * rows of x times two tiles. */
 enum {
     ICSEG_ROW_BYTES = 64,
     ICSEG_TILE_ROWS = 16,
@@ -24,6 +25,8 @@ typedef struct icseg_multiplier {
     int64_t inner;     /* values in a row of a panel */
     int64_t parts;     /* of a value: 2 in BF16X2 (high and low), 1 in INT8 */
     bool centred;      /* INT8: panels hold each byte minus the zero point in 16 bits; otherwise, the byte itself */
+    bool from_128;     /* INT8: panels hold each byte minus 128, as a signed byte */
+    bool paired;       /* tiles are paired */
     bool convolutions; /* 3x3 convolutions are faster than in f32, where Winograd's algorithm saves most products */
     bool (*supported)(void); /* by processor and operating system */
 
@@ -51,5 +54,6 @@ extern const icseg_multiplier *const icseg_multipliers[];
 
 extern const icseg_multiplier icseg_multiplier_amx_bf16x2, icseg_multiplier_amx_int8;
 extern const icseg_multiplier icseg_multiplier_avx512_vnni, icseg_multiplier_avx_vnni, icseg_multiplier_avx2;
+extern const icseg_multiplier icseg_multiplier_neon_i8mm, icseg_multiplier_neon_dotprod, icseg_multiplier_neon;
 
 #endif

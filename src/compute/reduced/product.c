@@ -166,13 +166,19 @@ static float scale_of(const icseg_reduced_weights *w, const float *weights, int6
     return (largest > 0 ? largest / 127 : 1) + zero;
 }
 
+/* The index of group `i` of column `column` in a tile, in groups. */
+static int64_t place_in_tile(const icseg_multiplier *m, int64_t i, int64_t column) {
+    return m->paired ? (i / 2 * ICSEG_TILE_ROWS + column) * 2 + i % 2 : i * ICSEG_TILE_ROWS + column;
+}
+
 /* Packs the weights of `columns` <= 32 output channels and one step of `inner` values as tiles: a row holds groups of 4
  * bytes of inner values for 16 channels. scale: of each channel, or NULL. */
 static void pack_step(const icseg_reduced_product *p, const float *weights, int64_t columns, int64_t inner,
                       const float *scale, uint32_t *to) {
     enum { TILE = ICSEG_TILE_BYTES / 4, COLUMNS = ICSEG_TILE_ROWS, GROUPS = ICSEG_ROW_BYTES / 4, MAX_INNER = 64 };
     enum { ZERO_POINT = 128 };
-    const uint32_t sign = scale && !p->multiplier->centred ? 0x80808080u : 0; /* removes the zero point from bytes */
+    const bool unsigned_bytes = scale && !p->multiplier->centred && !p->multiplier->from_128;
+    const uint32_t sign = unsigned_bytes ? 0x80808080u : 0; /* removes the zero point from bytes */
     const icseg_reduced_weights *w = &p->shape.weights;
     _Alignas(64) uint32_t row[2][GROUPS]; /* of the one or two parts */
     for (int64_t o = 0; o < BLOCK; o++) {
@@ -183,20 +189,21 @@ static void pack_step(const icseg_reduced_product *p, const float *weights, int6
         p->multiplier->convert(from, 1, inner, q, (char *)row, sizeof row[0], 0);
         for (int64_t part = 0; part < p->multiplier->parts; part++)
             for (int64_t i = 0; i < GROUPS; i++)
-                to[(2 * part + o / COLUMNS) * TILE + i * COLUMNS + o % COLUMNS] = row[part][i] ^ sign;
+                to[(2 * part + o / COLUMNS) * TILE + place_in_tile(p->multiplier, i, o % COLUMNS)] =
+                    row[part][i] ^ sign;
     }
 }
 
 /* The sum of an output channel's integers. */
 static int32_t sum_at(const icseg_reduced_product *p, const char *tiles, int64_t o) {
-    enum { COLUMN_BYTES = 4 };
-    const char *panel = tiles + o / BLOCK * p->steps * p->step_bytes;
-    int64_t column = o % BLOCK;
+    enum { GROUPS = ICSEG_ROW_BYTES / 4 };
+    const char *tile = tiles + o / BLOCK * p->steps * p->step_bytes + o % BLOCK / ICSEG_TILE_ROWS * ICSEG_TILE_BYTES;
     int32_t sum = 0;
-    panel += column / ICSEG_TILE_ROWS * ICSEG_TILE_BYTES + column % ICSEG_TILE_ROWS * COLUMN_BYTES;
-    for (int64_t step = 0; step < p->steps; step++, panel += p->step_bytes)
-        for (int64_t i = 0; i < ICSEG_TILE_BYTES; i += ICSEG_ROW_BYTES)
-            for (int64_t j = 0; j < COLUMN_BYTES; j++) sum += (signed char)panel[i + j];
+    for (int64_t step = 0; step < p->steps; step++, tile += p->step_bytes)
+        for (int64_t i = 0; i < GROUPS; i++) {
+            const char *group = tile + 4 * place_in_tile(p->multiplier, i, o % ICSEG_TILE_ROWS);
+            for (int64_t j = 0; j < 4; j++) sum += (signed char)group[j];
+        }
     return sum;
 }
 
@@ -265,9 +272,10 @@ static icseg_finish finish_of(const icseg_reduced_product *p, int64_t panel, con
     icseg_finish f = {.integers = is_int8(&p->shape.weights), .options = o};
     int64_t columns = smaller(p->shape.weights.out - panel * BLOCK, BLOCK);
     if (bias) memcpy(f.bias, bias + panel * BLOCK, (size_t)columns * sizeof *bias);
+    const int32_t subtracted = p->multiplier->from_128 ? 128 : 0; /* from x already */
     for (int64_t i = 0; f.integers && i < BLOCK; i++) {
         f.scale[i] = scales_of(p, packed)[panel * BLOCK + i] * o->in_bytes.scale;
-        f.excess[i] = sums_of(p, packed)[panel * BLOCK + i] * o->in_bytes.zero_point;
+        f.excess[i] = sums_of(p, packed)[panel * BLOCK + i] * (o->in_bytes.zero_point - subtracted);
     }
     return f;
 }
