@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Training step by step through the public API: it equals icseg_train, can be resumed, and refuses bad arguments. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "support/near.h"
+#include "support/training.h"
+
+/* Opens a trainer in folder/`out`. */
+static icseg_trainer *open_trainer(const char *out, bool resume) {
+    test_run r = {.out = out};
+    icseg_recipe *recipe = test_run_recipe(&r);
+    icseg_train_options o = {ICSEG_TRAIN_OPTIONS_INIT, .out = test_run_path(out), .resume = resume};
+    icseg_trainer *trainer;
+    assert_non_null(recipe);
+    if (icseg_trainer_open(&trainer, recipe, &o, NULL, &r.error) != ICSEG_OK) fail_msg("%s", r.error.message);
+    icseg_recipe_close(&recipe); /* the trainer has a copy */
+    return trainer;
+}
+
+static void done(icseg_status status, const icseg_error *error) {
+    if (status != ICSEG_OK) fail_msg("%s", error->message);
+}
+
+static void a_stepped_run_equals_icseg_train(void **state) {
+    (void)state;
+    icseg_error error;
+    icseg_log log;
+    test_train_well(&(test_run){.out = "whole", .resume = true});
+    test_read_log(&log, "whole");
+    icseg_trainer *t = open_trainer("stepped", false);
+    assert_int_equal(icseg_trainer_total_steps(t), 6);
+    assert_int_equal(icseg_trainer_loss_count(t), log.parts);
+    for (int32_t i = 0; i < log.parts; i++) assert_string_equal(icseg_trainer_loss_name(t, i), log.part[i]);
+    assert_null(icseg_trainer_loss_name(t, log.parts));
+    int evaluations = 0;
+    double best = 0;
+    int64_t best_step;
+    while (icseg_trainer_step_count(t) < icseg_trainer_total_steps(t)) {
+        icseg_train_step step = {ICSEG_TRAIN_STEP_INIT};
+        icseg_metrics metrics = {ICSEG_METRICS_INIT};
+        done(icseg_trainer_step(t, &step, &error), &error);
+        const icseg_log_step *line = &log.step[step.step - 1];
+        assert_int_equal(step.step, icseg_trainer_step_count(t));
+        assert_int_equal(line->step, step.step);
+        assert_near(step.learning_rate, line->lr, 1e-6 * line->lr);
+        assert_near(step.gradient_norm, line->grad_norm, 1e-6 * line->grad_norm); /* the log has 9 digits */
+        for (int32_t i = 0; i < step.loss_count; i++) assert_near(step.loss[i], line->loss[i], 1e-7);
+        if (icseg_trainer_due(t) & ICSEG_TRAIN_DUE_SAVE) done(icseg_trainer_save(t, &error), &error);
+        if (!(icseg_trainer_due(t) & ICSEG_TRAIN_DUE_EVALUATE)) continue;
+        metrics.struct_size = 1; /* refused before the evaluation, which remains due */
+        assert_int_equal(icseg_trainer_evaluate(t, &metrics, &error), ICSEG_ERROR_ARGUMENT);
+        assert_true(icseg_trainer_due(t) & ICSEG_TRAIN_DUE_EVALUATE);
+        metrics.struct_size = sizeof metrics;
+        done(icseg_trainer_evaluate(t, &metrics, &error), &error);
+        assert_near(metrics.miou, log.eval[evaluations++].miou, 1e-8);
+        best = metrics.miou > best ? metrics.miou : best;
+        icseg_metrics_close(&metrics);
+        if (icseg_trainer_due(t) & ICSEG_TRAIN_DUE_SAVE) done(icseg_trainer_save(t, &error), &error);
+        assert_int_equal(icseg_trainer_due(t), 0);
+    }
+    assert_int_equal(evaluations, log.evals);
+    assert_true(icseg_trainer_best_miou(t, &best_step) == best && best_step > 0);
+    assert_int_equal(icseg_trainer_step(t, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "the run is complete (train.steps = 6)"));
+    done(icseg_trainer_finish(t, &error), &error);
+    assert_int_equal(icseg_trainer_step(t, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "finished"));
+    assert_int_equal(icseg_trainer_save(t, &error), ICSEG_ERROR_ARGUMENT);
+    icseg_trainer_close(&t);
+    assert_null(t);
+    assert_true(icseg_file_exists(test_run_path("stepped/report.html")));
+    test_assert_same_run("whole", "stepped");
+    icseg_log_close(&log);
+}
+
+/* The trainer's model and a checkpoint of its weights must predict the same labels. */
+static void assert_predicts_as(icseg_trainer *trainer, const char *checkpoint) {
+    icseg_model *model[2] = {icseg_trainer_model(trainer)};
+    icseg_labels labels[2];
+    icseg_image image;
+    icseg_error error;
+    done(icseg_model_open(&model[1], test_run_path(checkpoint), &error), &error);
+    done(icseg_image_create(&image, 80, 64, &error), &error);
+    for (int i = 0; i < 3 * 80 * 64; i++) image.data[i] = (uint8_t)(i * i >> 3);
+    for (int i = 0; i < 2; i++) {
+        icseg_session *session;
+        icseg_session_options o = {ICSEG_SESSION_OPTIONS_INIT, .threads = 1};
+        done(icseg_session_open(&session, model[i], &o, &error), &error);
+        done(icseg_session_predict(session, &image, NULL, &labels[i], NULL, &error), &error);
+        icseg_session_close(&session);
+    }
+    assert_memory_equal(labels[0].data, labels[1].data, 80 * 64 * sizeof *labels[0].data);
+    for (int i = 0; i < 2; i++) icseg_labels_close(&labels[i]);
+    icseg_image_close(&image);
+    icseg_model_close(&model[1]);
+}
+
+/* Saves at a time of the caller's choice, and closes without saving. */
+static void a_stepped_run_resumes(void **state) {
+    (void)state;
+    icseg_error error;
+    test_train_well(&(test_run){.out = "whole", .resume = true});
+    icseg_trainer *t = open_trainer("interrupted", false);
+    for (int i = 0; i < 2; i++) done(icseg_trainer_step(t, NULL, &error), &error);
+    done(icseg_trainer_save(t, &error), &error);
+    done(icseg_trainer_step(t, NULL, &error), &error);
+    icseg_trainer_close(&t); /* the third step is lost */
+    t = open_trainer("interrupted", true);
+    assert_int_equal(icseg_trainer_step_count(t), 2);
+    for (int i = 2; i < 6; i++) done(icseg_trainer_step(t, NULL, &error), &error);
+    done(icseg_trainer_save(t, &error), &error);
+    assert_predicts_as(t, "interrupted/checkpoint.safetensors");
+    done(icseg_trainer_finish(t, &error), &error); /* evaluates */
+    icseg_trainer_close(&t);
+    assert_true(test_same_tensors("whole", "interrupted"));
+    assert_true(icseg_file_exists(test_run_path("interrupted/best.safetensors")));
+}
+
+static void bad_input_is_an_error(void **state) {
+    (void)state;
+    test_run r = {.out = "bad"};
+    icseg_recipe *recipe = test_run_recipe(&r);
+    icseg_train_options o = {ICSEG_TRAIN_OPTIONS_INIT, .out = test_run_path("bad")};
+    icseg_progress progress = {0}; /* without its size */
+    icseg_train_result result = {0};
+    icseg_trainer *t;
+    assert_int_equal(icseg_trainer_open(NULL, recipe, &o, NULL, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_trainer_open(&t, NULL, &o, NULL, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(r.error.message, "icseg_trainer_open: recipe is NULL");
+    assert_null(t);
+    assert_int_equal(icseg_trainer_open(&t, recipe, NULL, NULL, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(r.error.field, "out");
+    assert_int_equal(icseg_trainer_open(&t, recipe, &o, &progress, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(r.error.message, "icseg_progress"));
+    assert_int_equal(icseg_train(recipe, &o, NULL, &result, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(r.error.message, "icseg_train_result"));
+    o.threads = -1;
+    assert_int_equal(icseg_trainer_open(&t, recipe, &o, NULL, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(r.error.field, "threads");
+    o.struct_size = 8;
+    assert_int_equal(icseg_trainer_open(&t, recipe, &o, NULL, &r.error), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_trainer_step(NULL, NULL, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_trainer_evaluate(NULL, NULL, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_trainer_save(NULL, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_trainer_finish(NULL, NULL), ICSEG_ERROR_ARGUMENT);
+    assert_int_equal(icseg_trainer_due(NULL), 0);
+    assert_null(icseg_trainer_model(NULL));
+    assert_int_equal(icseg_trainer_step_count(NULL), 0);
+    assert_int_equal(icseg_trainer_total_steps(NULL), 0);
+    assert_int_equal(icseg_trainer_loss_count(NULL), 0);
+    assert_null(icseg_trainer_loss_name(NULL, 0));
+    assert_true(icseg_trainer_best_miou(NULL, NULL) == 0);
+    t = NULL;
+    icseg_trainer_close(&t);
+    icseg_trainer_close(NULL);
+    icseg_train_result_close(NULL);
+    assert_false(icseg_file_exists(test_run_path("bad/log.jsonl")));
+    icseg_recipe_close(&recipe);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_stepped_run_equals_icseg_train),
+        cmocka_unit_test(a_stepped_run_resumes),
+        cmocka_unit_test(bad_input_is_an_error),
+    };
+    return cmocka_run_group_tests(tests, test_training_open, test_training_close);
+}
