@@ -21,7 +21,7 @@ enum { DEFAULT_SIDE = 512, LARGEST_SIDE = 16384, FLOAT = ICSEG__ONNX__TENSOR_PRO
 /* Protocol buffers of 2 GiB and more are not valid. The rest is for everything but the weights. */
 static const size_t most_bytes = (size_t)INT32_MAX - (1 << 24);
 
-typedef struct export {
+typedef struct exporter {
     icseg_model *model;
     const char *path;
     icseg_onnx_options options;
@@ -32,10 +32,9 @@ typedef struct export {
     icseg_onnx_writer writer;
     icseg_onnx_translation translation;
     icseg_error *error;
-}
-export;
+} exporter;
 
-static void close_export(export *e) {
+static void close_exporter(exporter *e) {
     icseg_onnx_reference_close(&e->reference);
     icseg_arena_close(&e->arena);
 }
@@ -56,7 +55,7 @@ static icseg_status check_side(const char *name, int32_t value, int64_t least, i
 }
 
 /* The encoder of an open-vocabulary model would leave out what is not a whole patch, and labels would shift. */
-static icseg_status check_patches(const export *e, icseg_error *error) {
+static icseg_status check_patches(const exporter *e, icseg_error *error) {
     int32_t patch = icseg_open_vocabulary_patch(&e->model->config), wide = e->options.width % patch;
     if (!wide && e->options.height % patch == 0) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, wide ? "width" : "height", ICSEG_REMEDY_SET_FIELD,
@@ -64,7 +63,7 @@ static icseg_status check_patches(const export *e, icseg_error *error) {
                             wide ? e->options.width : e->options.height, patch);
 }
 
-static icseg_status choose_size(export *e, icseg_error *error) {
+static icseg_status choose_size(exporter *e, icseg_error *error) {
     const icseg_config *c = &e->model->config;
     const icseg_eval_options *eval = &e->model->eval;
     icseg_onnx_options *o = &e->options;
@@ -92,7 +91,7 @@ static icseg_status choose_size(export *e, icseg_error *error) {
 }
 
 /* What an open-vocabulary model cannot have. */
-static icseg_status check_open(const export *e, icseg_error *error) {
+static icseg_status check_open(const exporter *e, icseg_error *error) {
     if (e->options.dynamic)
         return icseg_fail_field(error, ICSEG_ERROR_UNSUPPORTED, "dynamic", ICSEG_REMEDY_NONE,
                                 "an open-vocabulary model is written for one size of images; give that size instead");
@@ -103,7 +102,7 @@ static icseg_status check_open(const export *e, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status read_options(export *e, const icseg_onnx_options *options, icseg_error *error) {
+static icseg_status read_options(exporter *e, const icseg_onnx_options *options, icseg_error *error) {
     enum { FIRST_SIZE = sizeof(icseg_onnx_options) };
     ICSEG_TRY(icseg_struct_read(&e->options, sizeof e->options, options, FIRST_SIZE, "icseg_onnx_options", error));
     ICSEG_TRY(icseg_threads_check(e->options.threads, error));
@@ -113,7 +112,7 @@ static icseg_status read_options(export *e, const icseg_onnx_options *options, i
 
 /* -- the network */
 
-static icseg_status build(export *e, icseg_error *error) {
+static icseg_status build(exporter *e, icseg_error *error) {
     ICSEG_TRY(icseg_onnx_reference_build(&e->reference, e->model, 1, e->height, e->width, error));
     const icseg_network *n = &e->reference.network;
     e->translation = (icseg_onnx_translation){
@@ -141,7 +140,7 @@ static const char *normalise(icseg_onnx_writer *w) {
                            icseg_onnx_initializer(w, "image.shift", FLOAT, ICSEG_SHAPE(1, 3, 1, 1), shift));
 }
 
-static void add_ports(export *e) {
+static void add_ports(exporter *e) {
     icseg_onnx_writer *w = &e->writer;
     const icseg_shape logits = e->reference.shape;
     bool dynamic = e->options.dynamic;
@@ -174,7 +173,7 @@ static void add_ports(export *e) {
                .symbol = {"batch", "", "logits_height", "logits_width"}});
 }
 
-static icseg_status translate(export *e, icseg_error *error) {
+static icseg_status translate(exporter *e, icseg_error *error) {
     icseg_onnx_writer *w = &e->writer;
     icseg_onnx_translation *t = &e->translation;
     t->constants = e->reference.executor;
@@ -218,7 +217,7 @@ static icseg_status write_file(const char *path, const Icseg__Onnx__ModelProto *
 }
 
 /* Runs the graph, and a dynamic one also on two images of another size. */
-static icseg_status check(export *e, const Icseg__Onnx__GraphProto *graph, icseg_error *error) {
+static icseg_status check(exporter *e, const Icseg__Onnx__GraphProto *graph, icseg_error *error) {
     icseg_onnx_reference other = {0};
     ICSEG_TRY(icseg_onnx_reference_check(&e->reference, graph, &e->progress, error));
     if (!e->options.dynamic) return ICSEG_OK;
@@ -230,12 +229,12 @@ static icseg_status check(export *e, const Icseg__Onnx__GraphProto *graph, icseg
 }
 
 /* Names the file in the error of a graph that cannot be written. */
-static icseg_status about_file(export *e, icseg_status status) {
+static icseg_status about_file(exporter *e, icseg_status status) {
     if (status != ICSEG_OK && status != ICSEG_ERROR_CANCELLED) icseg_fail_prefix(e->error, "%s", e->path);
     return status;
 }
 
-static icseg_status finish(export *e, icseg_error *error) {
+static icseg_status finish(exporter *e, icseg_error *error) {
     Icseg__Onnx__ModelProto m = ICSEG__ONNX__MODEL_PROTO__INIT;
     Icseg__Onnx__OperatorSetIdProto opset = ICSEG__ONNX__OPERATOR_SET_ID_PROTO__INIT, *opsets[] = {&opset};
     opset.has_version = m.has_ir_version = 1;
@@ -254,7 +253,7 @@ static icseg_status finish(export *e, icseg_error *error) {
 }
 
 static icseg_status perform(void *user) {
-    export *e = user;
+    exporter *e = user;
     icseg_error *error = e->error;
     ICSEG_TRY(icseg_arena_open(&e->arena, error));
     e->writer = (icseg_onnx_writer){.arena = e->arena, .most_bytes = most_bytes};
@@ -267,11 +266,11 @@ icseg_status icseg_model_export_onnx(icseg_model *model, const char *path, const
                                      const icseg_progress *progress, icseg_error *error) {
     ICSEG_NEED(model);
     ICSEG_NEED(path);
-    export e = {.model = model, .path = path, .error = error};
+    exporter e = {.model = model, .path = path, .error = error};
     ICSEG_TRY(icseg_progress_read(&e.progress, progress, error));
     ICSEG_TRY(read_options(&e, options, error));
     ICSEG_TRY(icseg_file_check_writable(path, error));
     icseg_status status = icseg_threads_run(icseg_threads_resolve(e.options.threads), perform, &e, error);
-    close_export(&e);
+    close_exporter(&e);
     return status;
 }

@@ -95,6 +95,7 @@ static icseg_status run_graph(reader *r, const icseg_onnx_tensor *input, icseg_o
         ICSEG_TRY(icseg_stage_report(&r->stage, (int64_t)i, "", r->error));
         ICSEG_TRY(run_node(r, g->node[i]));
     }
+    ICSEG_TRY(icseg_stage_report(&r->stage, (int64_t)g->n_node, "", r->error));
     for (size_t i = 0; i < g->n_output; i++) {
         value *v = find_value(r, g->output[i]->name);
         if (!v || !v->tensor.owned)

@@ -219,6 +219,39 @@ static void a_graph_that_is_not_right_is_noticed(void **state) {
     icseg_model_close(&model);
 }
 
+/* -- progress */
+
+typedef struct reported {
+    double done, total;
+    int stages; /* that reached their total */
+} reported;
+
+static bool note_progress(void *user, const icseg_progress_event *event) {
+    reported *r = user;
+    r->done = event->done;
+    r->total = event->total;
+    r->stages += event->done == event->total;
+    return true;
+}
+
+/* A dynamic graph is checked with images of two sizes. */
+static void the_progress_of_an_export_reaches_its_end(void **state) {
+    (void)state;
+    const char *path = test_scratch("progress.onnx");
+    icseg_model *model = test_model("tiny-resnet", CLASSES, 6);
+    for (int dynamic = 0; dynamic < 2; dynamic++) {
+        reported r = {0};
+        icseg_error error;
+        icseg_progress progress = {ICSEG_PROGRESS_INIT, .report = note_progress, .user = &r};
+        const icseg_onnx_options options = {ICSEG_ONNX_OPTIONS_INIT, .dynamic = dynamic};
+        if (icseg_model_export_onnx(model, path, &options, &progress, &error) != ICSEG_OK)
+            fail_msg("%s", error.message);
+        if (!(r.total > 0 && r.done == r.total)) fail_msg("the last report is %g of %g", r.done, r.total);
+        assert_int_equal(r.stages, 1 + dynamic);
+    }
+    icseg_model_close(&model);
+}
+
 /* -- cancelling */
 
 static bool third_call(void *user, const icseg_progress_event *event) {
@@ -285,6 +318,7 @@ int main(void) {
         cmocka_unit_test(a_file_computes_what_the_model_does),
         cmocka_unit_test(the_reference_is_what_a_session_computes),
         cmocka_unit_test(a_graph_that_is_not_right_is_noticed),
+        cmocka_unit_test(the_progress_of_an_export_reaches_its_end),
         cmocka_unit_test(an_export_that_is_cancelled_leaves_the_old_file),
         cmocka_unit_test(a_graph_that_is_too_large_is_an_error),
         cmocka_unit_test(names_are_unique_and_the_first_error_stays),
