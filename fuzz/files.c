@@ -322,33 +322,23 @@ int __wrap_openat(int at, const char *path, int flags, ...) {
     return open_place(at, path, flags);
 }
 
-/* A call whose first argument is a path or a descriptor: `own` answers it for our files. */
+/* A redirected call: `body` answers it unless `is_other`, which means that it does not concern our files. */
+#define REDIRECT(result, name, parameters, arguments, is_other, body)                                                  \
+    result __real_##name parameters;                                                                                   \
+    result __wrap_##name parameters;                                                                                   \
+    result __wrap_##name parameters {                                                                                  \
+        if (is_other) return __real_##name arguments;                                                                  \
+        LOCKED();                                                                                                      \
+        body                                                                                                           \
+    }
+/* A call whose argument is a path, a path below a descriptor, or a descriptor: `own` answers it for our files. */
 #define ON_PATH(result, name, parameters, arguments, own)                                                              \
-    result __real_##name parameters;                                                                                   \
-    result __wrap_##name parameters;                                                                                   \
-    result __wrap_##name parameters {                                                                                  \
-        if (!is_ours(-1, path)) return __real_##name arguments;                                                        \
-        LOCKED();                                                                                                      \
-        return own;                                                                                                    \
-    }
+    REDIRECT(result, name, parameters, arguments, !is_ours(-1, path), return own;)
 #define ON_PLACE(result, name, parameters, arguments, own)                                                             \
-    result __real_##name parameters;                                                                                   \
-    result __wrap_##name parameters;                                                                                   \
-    result __wrap_##name parameters {                                                                                  \
-        if (!is_ours(at, path)) return __real_##name arguments;                                                        \
-        LOCKED();                                                                                                      \
-        return own;                                                                                                    \
-    }
+    REDIRECT(result, name, parameters, arguments, !is_ours(at, path), return own;)
 #define ON_HANDLE(result, name, parameters, arguments, own)                                                            \
-    result __real_##name parameters;                                                                                   \
-    result __wrap_##name parameters;                                                                                   \
-    result __wrap_##name parameters {                                                                                  \
-        if (fd < FIRST) return __real_##name arguments;                                                                \
-        LOCKED();                                                                                                      \
-        handle *h = handle_of(fd);                                                                                     \
-        if (!h) return fail(EBADF);                                                                                    \
-        return own;                                                                                                    \
-    }
+    REDIRECT(result, name, parameters, arguments, fd < FIRST, handle *h = handle_of(fd); if (!h) return fail(EBADF);   \
+             return own;)
 
 ON_PATH(int, stat, (const char *path, struct stat *info), (path, info), describe_place(-1, path, info))
 ON_PATH(int, lstat, (const char *path, struct stat *info), (path, info), describe_place(-1, path, info))
@@ -418,14 +408,7 @@ ON_PATH(DIR *, opendir, (const char *path), (path), open_listing(path))
 
 /* The same for a DIR. */
 #define ON_LISTING(result, name, own)                                                                                  \
-    result __real_##name(DIR *dir);                                                                                    \
-    result __wrap_##name(DIR *dir);                                                                                    \
-    result __wrap_##name(DIR *dir) {                                                                                   \
-        if (!is_handle(dir)) return __real_##name(dir);                                                                \
-        LOCKED();                                                                                                      \
-        handle *h = (handle *)dir;                                                                                     \
-        return own;                                                                                                    \
-    }
+    REDIRECT(result, name, (DIR * dir), (dir), !is_handle(dir), handle *h = (handle *)dir; return own;)
 
 static struct dirent *list_next(handle *h) {
     const node *child = child_after(h->node, h->listed);

@@ -64,14 +64,21 @@ static void yolos_numbers_may_be_those_of_a_list(void **state) {
     test_dataset_close(&f);
 }
 
+/* CVAT's masks, without labelmap.txt: an image of two pixels with the colours 1,2,3 and 0,0,0. */
+static icseg_import_options make_cvat(test_folder *f) {
+    *f = test_import_folders("SegmentationClass", "JPEGImages", "ImageSets/Segmentation");
+    icseg_import_options o = test_import_options(f, out);
+    o.format = ICSEG_IMPORT_CVAT;
+    test_import_image(f, "JPEGImages/a.png", 2, 1);
+    test_write_text(f, "ImageSets/Segmentation/train.txt", "a\n");
+    test_write_png(f, "SegmentationClass/a.png", TEST_PNG_RGB, 8, 2, 1, (const uint16_t[]){1, 2, 3, 0, 0, 0});
+    return o;
+}
+
 static void names_that_make_no_class_list_are_refused(void **state) {
     (void)state;
-    test_folder f = test_import_folders("SegmentationClass", "JPEGImages", "ImageSets/Segmentation");
-    icseg_import_options o = test_import_options(&f, out);
-    o.format = ICSEG_IMPORT_CVAT;
-    test_import_image(&f, "JPEGImages/a.png", 2, 1);
-    test_write_text(&f, "ImageSets/Segmentation/train.txt", "a\n");
-    test_write_png(&f, "SegmentationClass/a.png", TEST_PNG_RGB, 8, 2, 1, (const uint16_t[]){1, 2, 3, 0, 0, 0});
+    test_folder f;
+    icseg_import_options o = make_cvat(&f);
     for (int first = 0; first < 2; first++) {
         char map[128];
         snprintf(map, sizeof map, "background:0,0,0::\n%d cat:1,2,3::\n%d dog:9,9,9::\n", first, first + 1);
@@ -94,12 +101,8 @@ static void names_that_make_no_class_list_are_refused(void **state) {
 
 static void two_classes_of_one_colour_are_refused(void **state) {
     (void)state;
-    test_folder f = test_import_folders("SegmentationClass", "JPEGImages", "ImageSets/Segmentation");
-    icseg_import_options o = test_import_options(&f, out);
-    o.format = ICSEG_IMPORT_CVAT;
-    test_import_image(&f, "JPEGImages/a.png", 2, 1);
-    test_write_text(&f, "ImageSets/Segmentation/train.txt", "a\n");
-    test_write_png(&f, "SegmentationClass/a.png", TEST_PNG_RGB, 8, 2, 1, (const uint16_t[]){1, 2, 3, 0, 0, 0});
+    test_folder f;
+    icseg_import_options o = make_cvat(&f);
     test_write_text(&f, "labelmap.txt", "background:0,0,0::\ncat:1,2,3::\ndog:9,9,9::\nfox:1,2,3::\n");
     test_import_refuses(&o, "labelmap.txt: two classes have the colour 1,2,3");
     test_write_text(&f, "labelmap.txt", "background:0,0,0::\ncat:1,2,3::\ncat:1,2,3::\n"); /* the same twice */

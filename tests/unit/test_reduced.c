@@ -202,6 +202,13 @@ static icseg_reduced_shape shape_of(int64_t images, int64_t height, int64_t widt
                                  .weights = {NULL, in, out, kernel, kernel * kernel * in, 1}};
 }
 
+/* 40 rows of 64 inputs and 32 outputs. */
+static icseg_reduced_shape small_shape(const icseg_multiplier *m) {
+    icseg_reduced_shape s = shape_of(1, 40, 1, 64, 32, 1);
+    s.weights.multiplier = m;
+    return s;
+}
+
 static void check_sizes(const icseg_multiplier *m) {
     const icseg_reduced_shape shapes[] = {
         shape_of(1, 1, 1, 1, 1, 1),     shape_of(1, 16, 1, 32, 32, 1),   shape_of(1, 33, 1, 33, 31, 1),
@@ -274,8 +281,7 @@ static void threads_do_not_change_a_bit(void **state) {
 /* int8 instead clamps them. */
 static void check_infinities(const icseg_multiplier *m) {
     if (is_int8(m)) return;
-    icseg_reduced_shape s = shape_of(1, 40, 1, 64, 32, 1);
-    s.weights.multiplier = m;
+    icseg_reduced_shape s = small_shape(m);
     tensors t = open_tensors(&s);
     t.x[3 * 64 + 5] = INFINITY;
     t.x[7 * 64 + 9] = NAN;
@@ -293,9 +299,8 @@ static void values_that_are_not_finite_stay_so(void **state) {
 
 static void check_clamping(const icseg_multiplier *m) {
     const float beyond[][2] = {{100, INFINITY}, {100, 1e30f}, {100, NAN}, {-100, -INFINITY}, {-100, -1e30f}};
-    icseg_reduced_shape s = shape_of(1, 40, 1, 64, 32, 1);
     if (!is_int8(m)) return;
-    s.weights.multiplier = m;
+    icseg_reduced_shape s = small_shape(m);
     tensors t = open_tensors(&s);
     for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
         float *out[2];
@@ -315,8 +320,7 @@ static void int8_clamps_values_beyond_the_range(void **state) {
 }
 
 static void check_weights_that_are_not_finite(const icseg_multiplier *m) {
-    icseg_reduced_shape s = shape_of(1, 40, 1, 64, 32, 1);
-    s.weights.multiplier = m;
+    icseg_reduced_shape s = small_shape(m);
     tensors t = open_tensors(&s);
     t.weights[3 * 64 + 5] = NAN;
     t.weights[9 * 64 + 63] = INFINITY;
@@ -438,8 +442,7 @@ static void tensors_may_be_bytes(void **state) {
 }
 
 static void check_failing_allocations(const icseg_multiplier *m) {
-    icseg_reduced_shape s = shape_of(1, 40, 1, 64, 32, 1);
-    s.weights.multiplier = m;
+    icseg_reduced_shape s = small_shape(m);
     for (int n = 0; n < 2; n++) {
         icseg_reduced_product *p;
         icseg_memory_fail_after(n);
