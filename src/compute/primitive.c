@@ -100,3 +100,8 @@ bool icseg_conv_reduces_precision(const icseg_conv_shape *shape, icseg_primitive
     const icseg_primitive_spec spec = {.kind = ICSEG_CONV_FORWARD, .conv = *shape, .options = options};
     return options.precision != ICSEG_PRODUCT_F32 && find(&spec);
 }
+
+bool icseg_matmul_reduces_precision(const icseg_matmul_shape *shape, icseg_primitive_options options) {
+    const icseg_primitive_spec spec = {.kind = ICSEG_MATMUL, .matmul = *shape, .options = options};
+    return options.precision != ICSEG_PRODUCT_F32 && find(&spec);
+}

@@ -42,8 +42,10 @@ icseg_status icseg_primitive_pack(const icseg_primitive *primitive, const float 
 
 icseg_bf16_support icseg_compute_bf16(void);
 bool icseg_compute_has_precision(icseg_product_precision precision);
-/* Whether a forward convolution with these options multiplies in a reduced precision, rather than in f32. */
+/* Whether a forward convolution or a product with these options multiplies in a reduced precision, rather than in
+ * f32. */
 bool icseg_conv_reduces_precision(const icseg_conv_shape *shape, icseg_primitive_options options);
+bool icseg_matmul_reduces_precision(const icseg_matmul_shape *shape, icseg_primitive_options options);
 
 /* -- packed copies of one tensor: one for each layout that a primitive needs, shared by all primitives */
 

@@ -93,7 +93,7 @@ bool icseg_activation_ranges_recording(const icseg_activation_ranges *r) { retur
 
 icseg_param *icseg_activation_ranges_layer(const icseg_graph *g, const icseg_node *node) {
     enum { WEIGHT = 1 };
-    if (!(node->op->bf16.product & 1) && !node->op->int8) return NULL;
+    if (!(node->op->bf16.product & 1) && !node->op->int8.reduces) return NULL;
     if (node->input_count <= WEIGHT || node->input[WEIGHT] == ICSEG_NONE) return NULL;
     return icseg_graph_param_of(g, node->input[WEIGHT]);
 }
@@ -177,8 +177,10 @@ static void collect(const float *values, int64_t count, icseg_activation_range a
 /* The smallest and the largest of the values and 0. */
 static icseg_activation_range extremes_of(const float *values, int64_t count) {
     float low = 0, high = 0;
-#pragma omp simd reduction(min : low) reduction(max : high) /* with `parallel for`, clang 14 -O1 compiles it wrongly   \
-                                                             */
+#pragma omp simd reduction(min                                                                                         \
+                           : low) reduction(max                                                                        \
+                                            : high) /* with `parallel for`, clang 14 -O1 compiles it wrongly           \
+                                                     */
     for (int64_t i = 0; i < count; i++) {
         low = values[i] < low ? values[i] : low;
         high = values[i] > high ? values[i] : high;

@@ -10,8 +10,8 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "compute/backend/shapes.h"
 #include "graph/params.h"
+#include "tensor/quantization.h"
 
 typedef struct icseg_activation_ranges icseg_activation_ranges;
 struct icseg_graph;

@@ -16,6 +16,7 @@
 #include "compute/primitive.h"
 #include "graph/params.h"
 #include "tensor/dtype.h"
+#include "tensor/quantization.h"
 #include "tensor/shape.h"
 
 typedef int32_t icseg_value; /* an index into the graph's values */
@@ -33,6 +34,7 @@ typedef struct icseg_op icseg_op;
 typedef struct icseg_value_info {
     icseg_value_kind kind;
     icseg_dtype dtype;
+    icseg_quantization quantization; /* of a COMPUTED value of type ICSEG_U8 */
     icseg_shape shape;
     int64_t count;        /* elements */
     int32_t producer;     /* node index, or -1 */

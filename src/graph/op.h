@@ -38,6 +38,15 @@ typedef struct icseg_bf16_rules {
     bool (*is_faster)(const icseg_graph *graph, const icseg_node *node); /* NULL: a bf16 product is always faster */
 } icseg_bf16_rules;
 
+/* How a node computes in INT8 (graph/passes/quantize.h). */
+typedef struct icseg_int8_rules {
+    /* Whether the node multiplies input 0 with the weights in input 1 in INT8, in these options; NULL: it has no
+     * weights that could be. */
+    bool (*reduces)(const icseg_graph *graph, const icseg_node *node, icseg_primitive_options options);
+    /* Which tensors may be ICSEG_U8, if it does, or if it only moves values. Bit i: input or output i. */
+    uint32_t in, out;
+} icseg_int8_rules;
+
 struct icseg_op {
     const char *name;
 
@@ -73,9 +82,7 @@ struct icseg_op {
 
     icseg_bf16_rules bf16;
 
-    /* The operator multiplies input 0 with the weights in input 1, in INT8 if the range of input 0 is known. Operators
-     * whose input 0 may be bf16 do so, too. */
-    bool int8;
+    icseg_int8_rules int8;
 };
 
 /* A kernel's tensors, for prepare() and run(). */

@@ -6,6 +6,7 @@
 
 #include "graph/passes/fuse.h"
 #include "graph/passes/precision.h"
+#include "graph/passes/quantize.h"
 #include "graph/passes/recompute.h"
 #include "graph/passes/autodiff.h"
 
@@ -24,10 +25,12 @@ void icseg_network_rewrite(icseg_graph *g, icseg_precision precision, icseg_acti
         return;
     }
     if (precision == ICSEG_PRECISION_BF16X2) icseg_graph_use_precision(g, ICSEG_PRODUCT_BF16X2, NULL);
-    if (precision == ICSEG_PRECISION_INT8)
-        icseg_graph_use_precision(g, ICSEG_PRODUCT_INT8, ranges); /* each map of a pair has a range of its own */
-    else
-        icseg_graph_fuse_pairs(g);
+    if (precision == ICSEG_PRECISION_INT8) {
+        icseg_graph_use_precision(g, ICSEG_PRODUCT_INT8, ranges);
+        icseg_graph_use_bytes(g);
+    } else {
+        icseg_graph_fuse_pairs(g); /* in INT8, each map of a pair has a range of its own */
+    }
 }
 
 icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *g, icseg_params *params,

@@ -42,7 +42,8 @@ static void run(icseg_primitive *p, const float *a, const float *b, const float 
         packed = icseg_alloc(size);
         ok(icseg_primitive_pack(p, b, packed, &error));
     }
-    ok(icseg_primitive_run(p, (icseg_operands){.a = a, .b = packed ? packed : b, .bias = bias, .out = out}, scratch, &error));
+    ok(icseg_primitive_run(p, (icseg_operands){.a = a, .b = packed ? packed : b, .bias = bias, .out = out}, scratch,
+                           &error));
     icseg_free(scratch);
     icseg_free(packed);
 }

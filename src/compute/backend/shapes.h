@@ -9,6 +9,7 @@
 
 #include "tensor/activation.h"
 #include "tensor/dtype.h"
+#include "tensor/quantization.h"
 
 /* x (batch, height, width, in), weights (out, kernel_height, kernel_width, in) -> (batch, out_height, out_width,
  * out). */
@@ -37,12 +38,6 @@ typedef enum icseg_product_precision {
     ICSEG_PRODUCT_INT8
 } icseg_product_precision;
 
-/* Byte b has the value (b - zero_point) * scale. A value becomes the nearest byte, 0 to 255; NaN becomes 255. */
-typedef struct icseg_quantization {
-    float scale; /* 0: unknown */
-    int32_t zero_point;
-} icseg_quantization;
-
 typedef struct icseg_primitive_options {
     bool bias;                         /* adds a vector over the output channels or columns */
     bool accumulate;                   /* adds to the contents of `out`: partial gradients, residual connections */
@@ -53,7 +48,7 @@ typedef struct icseg_primitive_options {
     icseg_dtype in, out; /* of the operands a and b, and of the result: ICSEG_F32, or ICSEG_BF16 if `in` is BF16. A
                             packed b is given in f32; bias and gradients of weights are always f32. In INT8, a and the
                             result may be ICSEG_U8 */
-    icseg_dtype residual_type; /* ICSEG_F32 or ICSEG_U8 */
+    icseg_dtype residual_type;                              /* ICSEG_F32 or ICSEG_U8 */
     icseg_quantization in_bytes, residual_bytes, out_bytes; /* INT8: of a, also if it is f32, and of U8 tensors. If the
                                                                scale of a is 0, F32 is used */
 } icseg_primitive_options;

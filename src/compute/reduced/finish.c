@@ -18,77 +18,45 @@ typedef struct kind {
     icseg_activation activation;
 } kind;
 
-ICSEG_INLINE void scale_row(const icseg_finish *f, const void *sums, bool integers, float *v) {
-    if (integers) {
-        int32_t sum[N];
-        memcpy(sum, sums, sizeof sum);
-#pragma omp simd
-        for (int i = 0; i < N; i++)
-            v[i] = (float)(int32_t)((uint32_t)sum[i] - (uint32_t)f->excess[i]) * f->scale[i] + f->bias[i];
-    } else {
-        float sum[N];
-        memcpy(sum, sums, sizeof sum);
-#pragma omp simd
-        for (int i = 0; i < N; i++) v[i] = sum[i] + f->bias[i];
+ICSEG_INLINE float activate(icseg_activation activation, float x) {
+    switch (activation) {
+    case ICSEG_ACTIVATION_RELU: return x < 0 ? 0 : x;
+    case ICSEG_ACTIVATION_QUICK_GELU: return x / (1 + icseg_exp(-1.702f * x));
+    case ICSEG_ACTIVATION_GELU: return icseg_exact_gelu(x);
+    default: return x;
     }
 }
 
-ICSEG_INLINE void add_row(addend added, const void *x, icseg_quantization q, float *v) {
-    if (added == FLOATS) {
-        float value[N];
-        memcpy(value, x, sizeof value);
-#pragma omp simd
-        for (int i = 0; i < N; i++) v[i] += value[i];
-    } else if (added == QUANTISED) {
-        uint8_t value[N];
-        memcpy(value, x, sizeof value);
-#pragma omp simd
-        for (int i = 0; i < N; i++) v[i] += (float)(value[i] - q.zero_point) * q.scale;
-    }
-}
-
-ICSEG_INLINE void activate_row(icseg_activation activation, float *v) {
-    /* NOLINTNEXTLINE(bugprone-branch-clone): the check does not compare the loops below the pragmas */
-    if (activation == ICSEG_ACTIVATION_RELU) {
-#pragma omp simd
-        for (int i = 0; i < N; i++) v[i] = v[i] < 0 ? 0 : v[i];
-    } else if (activation == ICSEG_ACTIVATION_QUICK_GELU) {
-#pragma omp simd
-        for (int i = 0; i < N; i++) v[i] = v[i] / (1 + icseg_exp(-1.702f * v[i]));
-    } else if (activation == ICSEG_ACTIVATION_GELU) {
-#pragma omp simd
-        for (int i = 0; i < N; i++) v[i] = icseg_exact_gelu(v[i]);
-    }
-}
-
-ICSEG_INLINE void store_row(const float *v, bool bytes, icseg_quantization q, int64_t columns, void *out) {
-    if (bytes) {
-        uint8_t to[N];
-        float inverse = 1 / q.scale, zero = (float)q.zero_point;
-#pragma omp simd
-        for (int i = 0; i < N; i++) to[i] = (uint8_t)(icseg_centred_byte(v[i], inverse, zero) + q.zero_point);
-        memcpy(out, to, (size_t)columns);
-    } else {
-        memcpy(out, v, (size_t)columns * sizeof *v);
-    }
-}
-
-/* Rows of 32 values. */
-ICSEG_INLINE void finish_whole(const icseg_finish *f, const char *sums, int64_t rows, const char *added, char *out,
+/* Rows of 32 values. Each step's kind is a constant, so the loop over a row has no branches. */
+ICSEG_INLINE void finish_whole(const icseg_finish *f, const void *sums, int64_t rows, const void *added, void *out,
                                int64_t stride, kind k) {
-    const icseg_primitive_options *o = f->options;
-    size_t next = (size_t)stride * (k.bytes ? 1 : sizeof(float));
-    size_t next_added = (size_t)stride * (k.added == QUANTISED ? 1 : sizeof(float));
+    const icseg_quantization from = f->options->residual_bytes, to = f->options->out_bytes;
+    const float *restrict scale = f->scale, *restrict bias = f->bias;
+    const int32_t *restrict excess = f->excess;
+    float inverse = 1 / to.scale, zero = (float)to.zero_point;
     for (int64_t r = 0; r < rows; r++) {
-        float v[N];
-        scale_row(f, sums + (size_t)r * N * sizeof(float), k.integers, v);
-        if (k.added != NOTHING) add_row(k.added, added + (size_t)r * next_added, o->residual_bytes, v);
-        activate_row(k.activation, v);
-        store_row(v, k.bytes, o->out_bytes, N, out + (size_t)r * next);
+        const float *real = (const float *)sums + r * N;
+        const int32_t *whole = (const int32_t *)sums + r * N;
+        const float *floats = (const float *)added + r * stride;
+        const uint8_t *bytes = (const uint8_t *)added + r * stride;
+        float *result = (float *)out + r * stride;
+        uint8_t *rounded = (uint8_t *)out + r * stride;
+#pragma omp simd
+        for (int i = 0; i < N; i++) {
+            float x = k.integers ? (float)(int32_t)((uint32_t)whole[i] - (uint32_t)excess[i]) * scale[i] : real[i];
+            x += bias[i];
+            if (k.added == FLOATS) x += floats[i];
+            if (k.added == QUANTISED) x += (float)(bytes[i] - from.zero_point) * from.scale;
+            x = activate(k.activation, x);
+            if (k.bytes)
+                rounded[i] = (uint8_t)(icseg_centred_byte(x, inverse, zero) + to.zero_point);
+            else
+                result[i] = x;
+        }
     }
 }
 
-ICSEG_INLINE void choose_activation(const icseg_finish *f, const char *sums, int64_t rows, const char *added, char *out,
+ICSEG_INLINE void choose_activation(const icseg_finish *f, const void *sums, int64_t rows, const void *added, void *out,
                                     int64_t stride, kind k) {
     switch (f->options->activation) {
     case ICSEG_ACTIVATION_NONE: finish_whole(f, sums, rows, added, out, stride, k); break;
@@ -109,8 +77,8 @@ ICSEG_INLINE void choose_activation(const icseg_finish *f, const char *sums, int
 
 /* One function for each kind of sums and results keeps them small enough to be optimised. */
 #define FINISH(name, integers, bytes)                                                                                  \
-    ICSEG_KERNEL static void name(const icseg_finish *f, const char *sums, int64_t rows, addend added,                 \
-                                  const char *residual, char *out, int64_t stride) {                                   \
+    ICSEG_KERNEL static void name(const icseg_finish *f, const void *sums, int64_t rows, addend added,                 \
+                                  const void *residual, void *out, int64_t stride) {                                   \
         if (added == NOTHING)                                                                                          \
             choose_activation(f, sums, rows, residual, out, stride, (kind){integers, bytes, NOTHING, 0});              \
         else if (added == FLOATS)                                                                                      \

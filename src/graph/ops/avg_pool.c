@@ -68,10 +68,62 @@ ICSEG_KERNEL static void gradient_row(const float *dy, int64_t width, int64_t c,
     memset(dx, 0, (size_t)((width - out * size) * c) * sizeof *dx);
 }
 
+/* The means of one window: `n` <= POOL_BLOCK channels of bytes, whose columns are c and whose rows are `pitch` apart.
+ */
+enum { POOL_BLOCK = 64 };
+ICSEG_INLINE void mean_bytes(const uint8_t *x, int64_t pitch, int64_t c, int64_t size, int64_t n, int32_t zero_in,
+                             float factor, int32_t zero_out, uint8_t *y) {
+    int32_t sum[POOL_BLOCK] = {0};
+    for (int64_t row = 0; row < size; row++)
+        for (int64_t column = 0; column < size; column++) {
+            const uint8_t *from = x + row * pitch + column * c;
+#pragma omp simd
+            for (int64_t j = 0; j < n; j++) sum[j] += from[j];
+        }
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++)
+        y[j] = (uint8_t)(icseg_centred_byte((float)(sum[j] - zero_in), factor, (float)zero_out) + zero_out);
+}
+
+/* One row of windows of bytes. */
+ICSEG_KERNEL static void forward_byte_row(const uint8_t *x, icseg_quantization from, int64_t width, int64_t c,
+                                          int64_t size, int64_t out, icseg_quantization to, uint8_t *y) {
+    int32_t area = (int32_t)(size * size), zero = area * from.zero_point;
+    float factor = from.scale / ((float)area * to.scale);
+    for (int64_t o = 0; o < out; o++)
+        for (int64_t j = 0; j < c; j += POOL_BLOCK) {
+            const uint8_t *first = x + o * size * c + j;
+            uint8_t *mean = y + o * c + j;
+            if (c - j < POOL_BLOCK)
+                mean_bytes(first, width * c, c, size, c - j, zero, factor, to.zero_point, mean);
+            else if (size == 2)
+                mean_bytes(first, width * c, c, 2, POOL_BLOCK, zero, factor, to.zero_point, mean);
+            else
+                mean_bytes(first, width * c, c, size, POOL_BLOCK, zero, factor, to.zero_point, mean);
+        }
+}
+
+static void run_bytes(const icseg_kernel *k) {
+    int size = *(const int *)k->node->attributes;
+    const icseg_value_info *x = icseg_kernel_in(k, 0), *y = icseg_kernel_out(k, 0);
+    const int64_t *in = x->shape.dim, *out = y->shape.dim;
+    int64_t c = in[3];
+    const uint8_t *from = k->in[0];
+    uint8_t *to = k->out[0];
+#pragma omp parallel for collapse(2) schedule(static)
+    for (int64_t b = 0; b < out[0]; b++)
+        for (int64_t h = 0; h < out[1]; h++)
+            forward_byte_row(from + (b * in[1] + h * size) * in[2] * c, x->quantization, in[2], c, size, out[2],
+                             y->quantization, to + (b * out[1] + h) * out[2] * c);
+}
+
 static icseg_status avg_pool_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
-    bool bf16 = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16;
-    icseg_pool_rows(k, bf16 ? forward_bf16_row : forward_row);
+    icseg_dtype dtype = icseg_kernel_in(k, 0)->dtype;
+    if (dtype == ICSEG_U8)
+        run_bytes(k);
+    else
+        icseg_pool_rows(k, dtype == ICSEG_BF16 ? forward_bf16_row : forward_row);
     return ICSEG_OK;
 }
 
@@ -102,7 +154,8 @@ const icseg_op icseg_op_avg_pool = {.name = "avg_pool",
                                     .gradient = gradient,
                                     .cheap = true,
                                     .run = avg_pool_run,
-                                    .bf16 = {.in = 1, .out = 1, .same = true}};
+                                    .bf16 = {.in = 1, .out = 1, .same = true},
+                                    .int8 = {NULL, 1, 1}};
 
 icseg_value icseg_avg_pool(icseg_graph *g, icseg_value x, int size) {
     return icseg_pool_node(g, &icseg_op_avg_pool, x, size);

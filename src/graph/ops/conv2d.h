@@ -14,6 +14,11 @@ static inline double icseg_conv_flops(const icseg_graph *g, const icseg_node *no
     return 2.0 * (double)s->batch * (double)s->out_height * (double)s->out_width * (double)s->out * (double)s->in *
            (double)s->kernel_height * (double)s->kernel_width;
 }
+/* For icseg_int8_rules. */
+static inline bool icseg_conv_reduces(const icseg_graph *g, const icseg_node *node, icseg_primitive_options options) {
+    (void)g;
+    return icseg_conv_reduces_precision(node->attributes, options);
+}
 /* Whether to use Winograd's algorithm rather than a primitive with these options. */
 bool icseg_conv_is_winograd(const icseg_conv_shape *shape, icseg_primitive_options options);
 bool icseg_conv_bf16_is_faster(const icseg_graph *g, const icseg_node *node);

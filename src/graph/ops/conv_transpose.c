@@ -20,14 +20,18 @@ typedef struct transpose_state {
 
 static const icseg_op input_gradient_op, weight_gradient_op;
 
+static icseg_matmul_shape forward_product(const transpose_shape *t) {
+    return icseg_product_shape(t->height * t->width, t->in, 4 * t->out, false, true);
+}
+
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     const transpose_shape *t = k->node->attributes;
     transpose_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, 0, "a transposed convolution");
     int64_t pixels = t->height * t->width, square = 4 * t->out;
-    icseg_primitive_options options = {.pack = icseg_weights_should_pack(k, 1)};
+    icseg_primitive_options options = {.pack = icseg_weights_should_pack(k, 1), .in = icseg_kernel_in(k, 0)->dtype};
     icseg_set_precision(k, &options);
-    icseg_matmul_shape product = icseg_product_shape(pixels, t->in, square, false, true);
+    icseg_matmul_shape product = forward_product(t);
     if (k->node->op == &input_gradient_op) product = icseg_product_shape(pixels, square, t->in, false, false);
     if (k->node->op == &weight_gradient_op) {
         product = icseg_product_shape(square, pixels, t->in, true, false);
@@ -82,12 +86,13 @@ static icseg_status forward_run(const icseg_kernel *k, const icseg_run *run, ics
     const transpose_state *s = k->state;
     char *scratch = run->scratch;
     float *squares = (float *)(void *)(scratch + s->squares), *y = k->out[0];
-    const float *x = k->in[0];
+    const char *x = k->in[0];
     int64_t pixels = t->height * t->width;
+    size_t image = (size_t)(pixels * t->in) * icseg_dtype_size(icseg_kernel_in(k, 0)->dtype);
     icseg_operands operands = {.out = squares};
     ICSEG_TRY(icseg_weights_get(k, 1, s->primitive, scratch + s->weights, &operands.b, error));
     for (int64_t b = 0; b < t->batch; b++) {
-        operands.a = x + b * pixels * t->in;
+        operands.a = x + (size_t)b * image;
         ICSEG_TRY(icseg_primitive_run(s->primitive, operands, scratch + s->own, error));
         spread(t, squares, k->in[2], y + b * pixels * 4 * t->out);
     }
@@ -161,6 +166,12 @@ static void conv_transpose2x2_gradient(icseg_graph *g, const icseg_node *node, c
     if (node->input_count > 2 && icseg_node_needs_grad(g, node, 2)) grad_in[2] = icseg_bias_gradient(g, dy);
 }
 
+static bool reduces(const icseg_graph *g, const icseg_node *node, icseg_primitive_options options) {
+    const icseg_matmul_shape product = forward_product(node->attributes);
+    options.pack = icseg_graph_param_of(g, node->input[1]) && !icseg_graph_training(g);
+    return icseg_matmul_reduces_precision(&product, options);
+}
+
 const icseg_op icseg_op_conv_transpose2x2 = {.name = "conv_transpose2x2",
                                              .gradient = conv_transpose2x2_gradient,
                                              .prepare = prepare,
@@ -168,7 +179,7 @@ const icseg_op icseg_op_conv_transpose2x2 = {.name = "conv_transpose2x2",
                                              .release = release,
                                              .flops = flops,
                                              .lazy_inputs = 1 << 1,
-                                             .int8 = true};
+                                             .int8 = {reduces, 1, 0}};
 
 icseg_value icseg_conv_transpose2x2(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias) {
     if (x == ICSEG_NONE || weight == ICSEG_NONE)

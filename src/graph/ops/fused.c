@@ -9,11 +9,14 @@
 typedef struct fused_state {
     icseg_primitive *primitive; /* one of these two */
     icseg_winograd *winograd;
+    bool residual;       /* an operand of the primitive; otherwise it is copied to the output first */
     size_t own, weights; /* offsets in scratch */
 } fused_state;
 
 static bool has(const icseg_kernel *k, int i) { return i < k->node->input_count && k->node->input[i] != ICSEG_NONE; }
 static bool has_norm(const icseg_kernel *k) { return has(k, ICSEG_FUSED_GAMMA); }
+
+static bool is_quantised(const icseg_kernel *k, int i) { return icseg_kernel_in(k, i)->dtype == ICSEG_U8; }
 
 static icseg_primitive_options options_of(const icseg_kernel *k) {
     const icseg_fused_conv *conv = k->node->attributes;
@@ -25,7 +28,14 @@ static icseg_primitive_options options_of(const icseg_kernel *k) {
                                        .in = icseg_kernel_in(k, ICSEG_FUSED_X)->dtype,
                                        .out = icseg_kernel_out(k, 0)->dtype};
     icseg_set_precision(k, &options);
-    options.pack = !is_conv && (icseg_weights_should_pack(k, ICSEG_FUSED_WEIGHT) || options.in != ICSEG_F32);
+    if (options.accumulate && (options.out == ICSEG_U8 || is_quantised(k, ICSEG_FUSED_RESIDUAL))) {
+        const icseg_value_info *residual = icseg_kernel_in(k, ICSEG_FUSED_RESIDUAL);
+        options.accumulate = false;
+        options.residual = true;
+        options.residual_type = residual->dtype;
+        options.residual_bytes = residual->quantization;
+    }
+    options.pack = !is_conv && (icseg_weights_should_pack(k, ICSEG_FUSED_WEIGHT) || options.in == ICSEG_BF16);
     return options;
 }
 
@@ -48,6 +58,7 @@ static icseg_status open_primitive(icseg_kernel *k, fused_state *s, icseg_error 
     const icseg_fused_conv *conv = k->node->attributes;
     const icseg_fused_linear *linear = k->node->attributes;
     icseg_primitive_options options = options_of(k);
+    s->residual = options.residual;
     ICSEG_TRY(k->node->op == &icseg_op_conv2d_fused
                   ? icseg_conv_forward_open(&s->primitive, &conv->shape, options, error)
                   : icseg_matmul_open(&s->primitive, &linear->shape, options, error));
@@ -74,9 +85,10 @@ static icseg_status run(const icseg_kernel *k, const icseg_run *r, icseg_error *
     fused_state *s = k->state;
     char *scratch = r->scratch;
     icseg_operands operands = {.a = k->in[ICSEG_FUSED_X], .bias = k->in[ICSEG_FUSED_BIAS], .out = k->out[0]};
+    if (s->residual) operands.residual = k->in[ICSEG_FUSED_RESIDUAL];
     ICSEG_TRY(get_weights(k, scratch + s->weights, &operands, error));
     if (s->winograd) return icseg_winograd_run(s->winograd, operands, scratch + s->own, error);
-    if (has(k, ICSEG_FUSED_RESIDUAL) && k->in[ICSEG_FUSED_RESIDUAL] != k->out[0])
+    if (has(k, ICSEG_FUSED_RESIDUAL) && !s->residual && k->in[ICSEG_FUSED_RESIDUAL] != k->out[0])
         icseg_cast_elements(k->out[0], icseg_kernel_out(k, 0)->dtype, k->in[ICSEG_FUSED_RESIDUAL],
                             icseg_kernel_in(k, ICSEG_FUSED_RESIDUAL)->dtype, icseg_kernel_out(k, 0)->count);
     return icseg_primitive_run(s->primitive, operands, scratch + s->own, error);
@@ -104,7 +116,8 @@ const icseg_op icseg_op_conv2d_fused = {
     .flops = icseg_conv_flops,
     .lazy_inputs = 1 << ICSEG_FUSED_WEIGHT,
     .in_place = 1 << ICSEG_FUSED_RESIDUAL,
-    .bf16 = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1, .is_faster = conv_is_faster}};
+    .bf16 = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1, .is_faster = conv_is_faster},
+    .int8 = {icseg_conv_reduces, 1 << ICSEG_FUSED_X | 1 << ICSEG_FUSED_RESIDUAL, 1}};
 const icseg_op icseg_op_linear_fused = {
     .name = "linear_fused",
     .prepare = prepare,
@@ -113,4 +126,5 @@ const icseg_op icseg_op_linear_fused = {
     .flops = icseg_product_flops,
     .lazy_inputs = 1 << ICSEG_FUSED_WEIGHT,
     .in_place = 1 << ICSEG_FUSED_RESIDUAL,
-    .bf16 = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1}};
+    .bf16 = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1},
+    .int8 = {icseg_product_reduces, 1 << ICSEG_FUSED_X | 1 << ICSEG_FUSED_RESIDUAL, 1}};

@@ -10,7 +10,8 @@
 /* Reserves `bytes` of a run's scratch memory and returns their offset. */
 size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes);
 
-/* Sets the graph's precision, and the range of input 0, for a primitive whose first operand is input 0. */
+/* Sets the graph's precision, and the quantisation of input 0 and output 0, for a primitive whose first operand is
+ * input 0 and whose result is output 0. */
 void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options);
 
 /* -- weights: a primitive's second operand, input i of the node */
@@ -41,14 +42,16 @@ icseg_status icseg_product_prepare(icseg_kernel *k, icseg_error *error);
 icseg_status icseg_product_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error);
 void icseg_product_release(icseg_kernel *k);
 double icseg_product_flops(const icseg_graph *g, const icseg_node *node);
+/* For icseg_int8_rules, of nodes whose attributes begin with an icseg_matmul_shape. */
+bool icseg_product_reduces(const icseg_graph *g, const icseg_node *node, icseg_primitive_options options);
 
-/* BF16_IN: bits of the operands that may be bf16; BF16_OUT: whether the result may. */
-#define ICSEG_PRODUCT_OP(NAME, GRADIENT, BF16_IN, BF16_OUT)                                                            \
+/* BF16_IN: bits of the operands that may be bf16; BF16_OUT: whether the result may; ...: icseg_int8_rules. */
+#define ICSEG_PRODUCT_OP(NAME, GRADIENT, BF16_IN, BF16_OUT, ...)                                                       \
     {                                                                                                                  \
         .name = NAME, .gradient = GRADIENT, .prepare = icseg_product_prepare, .run = icseg_product_run,                \
-        .release = icseg_product_release, .flops = icseg_product_flops, .lazy_inputs = 1 << 1, .bf16 = {               \
-            .product = BF16_IN,                                                                                        \
-            .out = BF16_OUT                                                                                            \
+        .release = icseg_product_release, .flops = icseg_product_flops, .lazy_inputs = 1 << 1,                         \
+        .bf16 = {.product = BF16_IN, .out = BF16_OUT}, .int8 = {                                                       \
+            __VA_ARGS__                                                                                                \
         }                                                                                                              \
     }
 

@@ -15,7 +15,9 @@ void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options
     bool known = ranges && !icseg_activation_ranges_recording(ranges);
     options->precision = icseg_graph_precision(k->graph);
     const icseg_param *layer = icseg_activation_ranges_layer(k->graph, k->node);
-    if (known && layer)
+    options->in_bytes = icseg_kernel_in(k, 0)->quantization;
+    options->out_bytes = icseg_kernel_out(k, 0)->quantization;
+    if (known && layer && icseg_kernel_in(k, 0)->dtype == ICSEG_F32)
         options->in_bytes =
             icseg_activation_range_quantization(icseg_activation_ranges_find(ranges, layer, ICSEG_LAYER_IN));
 }
@@ -138,4 +140,9 @@ double icseg_product_flops(const icseg_graph *g, const icseg_node *node) {
     (void)g;
     const icseg_matmul_shape *s = node->attributes;
     return 2.0 * (double)s->batch[0] * (double)s->batch[1] * (double)s->rows * (double)s->inner * (double)s->columns;
+}
+
+bool icseg_product_reduces(const icseg_graph *g, const icseg_node *node, icseg_primitive_options options) {
+    options.pack = icseg_graph_param_of(g, node->input[1]) && !icseg_graph_training(g);
+    return icseg_matmul_reduces_precision(node->attributes, options);
 }

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Which values are stored as bytes. */
+#include "graph/passes/quantize.h"
+
+#include "graph/activation_ranges.h"
+#include "graph/internal.h"
+#include "graph/op.h"
+
+typedef struct quantization {
+    icseg_graph *graph;
+    bool *live;                    /* (nodes) */
+    bool *reduced;                 /* (nodes): multiplies in INT8 */
+    bool *bytes;                   /* (values): whether the storage that this value owns becomes bytes */
+    icseg_activation_range *range; /* (values): of the storages, over the layers that read them */
+} quantization;
+
+static icseg_activation_range find_range(const quantization *q, const icseg_node *node, icseg_layer_side side) {
+    const icseg_param *layer = icseg_activation_ranges_layer(q->graph, node);
+    if (!layer) return (icseg_activation_range){0};
+    return icseg_activation_ranges_find(q->graph->ranges, layer, side);
+}
+
+static bool is_reduced(const quantization *q, const icseg_node *node) {
+    if (!node->op->int8.reduces) return false;
+    icseg_primitive_options options = {.precision = ICSEG_PRODUCT_INT8,
+                                       .in_bytes =
+                                           icseg_activation_range_quantization(find_range(q, node, ICSEG_LAYER_IN))};
+    return node->op->int8.reduces(q->graph, node, options);
+}
+
+/* Pools: they have no product and compute bytes from bytes. */
+static bool only_moves(const icseg_node *node) { return node->op->int8.in && !node->op->int8.reduces; }
+
+static bool is_empty(icseg_activation_range r) { return r.low == 0 && r.high == 0; }
+
+static icseg_activation_range join(icseg_activation_range a, icseg_activation_range b) {
+    return (icseg_activation_range){a.low < b.low ? a.low : b.low, a.high > b.high ? a.high : b.high};
+}
+
+/* Marks the results of layers in INT8 and of pools. */
+static void mark_results(quantization *q) {
+    const icseg_graph *g = q->graph;
+    for (int32_t n = 0; n < g->node_count; n++) {
+        const icseg_node *node = g->nodes[n];
+        if (!q->live[n] || !(q->reduced[n] || only_moves(node))) continue;
+        for (int o = 0; o < node->output_count; o++) {
+            const icseg_value_info *v = g->values[node->output[o]];
+            if (v->view_of == ICSEG_NONE && v->dtype == ICSEG_F32 && !v->param)
+                q->bytes[node->output[o]] = node->op->int8.out >> o & 1;
+        }
+    }
+    for (icseg_value v = 0; v < g->value_count; v++)
+        if (g->values[v]->keep) q->bytes[icseg_graph_owner(g, v)] = false;
+}
+
+/* Unmarks storages that a node reads as f32, and collects the ranges of the layers that read the others. */
+static void follow_readers(quantization *q) {
+    const icseg_graph *g = q->graph;
+    for (int32_t n = 0; n < g->node_count; n++) {
+        const icseg_node *node = g->nodes[n];
+        if (!q->live[n] || !node->op->run) continue;
+        for (int i = 0; i < node->input_count; i++) {
+            if (node->input[i] == ICSEG_NONE) continue;
+            icseg_value v = icseg_graph_owner(g, node->input[i]);
+            if (!((q->reduced[n] || only_moves(node)) && node->op->int8.in >> i & 1)) q->bytes[v] = false;
+            if (q->reduced[n] && i == 0) q->range[v] = join(q->range[v], find_range(q, node, ICSEG_LAYER_IN));
+        }
+    }
+}
+
+/* Storages that no layer multiplies, only pools and sums read: the range of the layer that computes them, if any. */
+static void complete_ranges(quantization *q) {
+    const icseg_graph *g = q->graph;
+    for (icseg_value v = 0; v < g->value_count; v++) {
+        if (!q->bytes[v]) continue;
+        const icseg_node *producer = g->nodes[g->values[v]->producer];
+        if (is_empty(q->range[v])) q->range[v] = find_range(q, producer, ICSEG_LAYER_OUT);
+        q->bytes[v] = icseg_activation_range_quantization(q->range[v]).scale > 0;
+    }
+}
+
+/* A pool has bytes on both sides or on none. Nodes are in order, so one pass back and one forth follow chains. */
+static void unify_pools(quantization *q) {
+    const icseg_graph *g = q->graph;
+    for (int pass = 0; pass < 2; pass++)
+        for (int32_t i = 0; i < g->node_count; i++) {
+            const icseg_node *node = g->nodes[pass == 0 ? g->node_count - 1 - i : i];
+            if (!q->live[node->index] || !only_moves(node)) continue;
+            bool *in = &q->bytes[icseg_graph_owner(g, node->input[0])], *out = &q->bytes[node->output[0]];
+            *(pass == 0 ? in : out) &= *(pass == 0 ? out : in);
+        }
+}
+
+static void store_as_bytes(quantization *q) {
+    icseg_graph *g = q->graph;
+    for (icseg_value v = 0; v < g->value_count; v++) {
+        icseg_value owner = icseg_graph_owner(g, v);
+        if (!q->bytes[owner]) continue;
+        g->values[v]->dtype = ICSEG_U8;
+        g->values[v]->quantization = icseg_activation_range_quantization(q->range[owner]);
+    }
+}
+
+void icseg_graph_use_bytes(icseg_graph *g) {
+    if (g->error.status != ICSEG_OK || !g->ranges || icseg_activation_ranges_recording(g->ranges)) return;
+    size_t nodes = (size_t)g->node_count + 1, values = (size_t)g->value_count + 1;
+    quantization q = {.graph = g,
+                      .live = icseg_arena_array(g->arena, nodes, sizeof *q.live),
+                      .reduced = icseg_arena_array(g->arena, nodes, sizeof *q.reduced),
+                      .bytes = icseg_arena_array(g->arena, values, sizeof *q.bytes),
+                      .range = icseg_arena_array(g->arena, values, sizeof *q.range)};
+    if (!q.live || !q.reduced || !q.bytes || !q.range) {
+        icseg_graph_fail(g, "quantize", ICSEG_ERROR_MEMORY, "out of memory");
+        return;
+    }
+    icseg_graph_find_live(g, q.live);
+    for (int32_t n = 0; n < g->node_count; n++) q.reduced[n] = q.live[n] && is_reduced(&q, g->nodes[n]);
+    mark_results(&q);
+    follow_readers(&q);
+    complete_ranges(&q);
+    unify_pools(&q);
+    store_as_bytes(&q);
+}
