@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     made = true;
     fuzz_put_part("cvat/labelmap.txt", parts[0]);
     fuzz_put_part("cvat/SegmentationClass/a.png", parts[1]);
-    fuzz_put_part("cvat/ImageSets/Segmentation/train.txt", parts[2]);
+    fuzz_put_part("cvat/ImageSets/Segmentation/train.txt", fuzz_image_list(data, size, parts[2]));
     fuzz_import(ICSEG_IMPORT_CVAT, fuzz_path("cvat"), parts[3]);
     return 0;
 }

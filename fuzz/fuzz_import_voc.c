@@ -16,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     made = true;
     fuzz_put_part("voc/class_names.txt", parts[0]);
     fuzz_put_part("voc/SegmentationClass/a.png", parts[1]);
-    fuzz_put_part("voc/ImageSets/Segmentation/train.txt", parts[2]);
+    fuzz_put_part("voc/ImageSets/Segmentation/train.txt", fuzz_image_list(data, size, parts[2]));
     fuzz_import(ICSEG_IMPORT_VOC, fuzz_path("voc"), parts[3]);
     return 0;
 }

@@ -25,6 +25,14 @@ void fuzz_put_image(const char *name) {
     icseg_buffer_free((void *)png.data);
 }
 
+fuzz_part fuzz_image_list(const uint8_t *data, size_t size, fuzz_part list) {
+    enum { FEW = 6 };
+    if (!fuzz_select(data, size, 16)) return list;
+    size_t end = 0;
+    for (int lines = 0; end < list.size && lines < FEW; end++) lines += list.data[end] == '\n';
+    return (fuzz_part){list.data, end};
+}
+
 static int64_t read_split(const char *folder, const char *split, const icseg_import_summary *summary) {
     icseg_error error;
     icseg_dataset *dataset;

@@ -13,6 +13,10 @@ fuzz_part fuzz_image(void);
 /* The same as a file. */
 void fuzz_put_image(const char *name);
 
+/* A list of images for one input: the first lines, all of them in one input of 16. Each image is looked for under many
+ * names, which takes longer than the rest of an import. */
+fuzz_part fuzz_image_list(const uint8_t *data, size_t size, fuzz_part list);
+
 /* Imports a folder or an archive. Two bytes of `choices` select the options. If the import fails, nothing is left of
  * the new data set; otherwise it can be opened, and all of it read. */
 void fuzz_import(icseg_import_format format, const char *source, fuzz_part choices);
