@@ -71,8 +71,9 @@ icseg_value icseg_graph_fail(icseg_graph *graph, const char *op, icseg_status st
 bool icseg_graph_training(const icseg_graph *graph);
 icseg_arena *icseg_graph_arena(icseg_graph *graph);
 
-/* Sets the precision in which forward convolutions and linear layers multiply f32 tensors, where that is faster.
- * ranges: of the layers' inputs, for INT8; must outlive the graph. A layer without a range stays f32. */
+/* Sets the precision in which forward convolutions and linear layers, in INT8 also attention, multiply f32 tensors,
+ * where that is faster. ranges: of the layers' inputs, for INT8; must outlive the graph. A layer without a range stays
+ * f32, and so does everything while ranges are recorded. */
 void icseg_graph_use_precision(icseg_graph *graph, icseg_product_precision precision, icseg_activation_ranges *ranges);
 icseg_product_precision icseg_graph_precision(const icseg_graph *graph);
 icseg_activation_ranges *icseg_graph_activation_ranges(const icseg_graph *graph); /* NULL when not set */

@@ -71,6 +71,28 @@ static void int8_sums_are_exact(void **state) {
     assert_int_equal(c[3][7], 9 - 63 * 127 * 128 + 127);
 }
 
+static void signed_bytes_may_come_first(void **state) {
+    (void)state;
+    static int8_t a[16][64];
+    static uint8_t b[16][64];
+    static int32_t c[16][16];
+    memset(a, -128, sizeof a);
+    memset(b, 255, sizeof b);
+    a[3][22] = 1;
+    b[5][4 * 7 + 2] = 200; /* inner value 22 of column 7 */
+    c[3][7] = 9;
+    _tile_loadconfig(c);
+    _tile_loadd(0, c, 64);
+    _tile_loadd(1, a, 64);
+    _tile_loadd(2, b, 64);
+    _tile_dpbsud(0, 1, 2);
+    _tile_stored(0, c, 64);
+    _tile_release();
+    assert_int_equal(c[0][0], -64 * 128 * 255);
+    assert_int_equal(c[3][0], -63 * 128 * 255 + 255);
+    assert_int_equal(c[3][7], 9 - 63 * 128 * 255 + 200);
+}
+
 static void numbers_are_rounded_to_bf16_to_nearest_even(void **state) {
     (void)state;
     assert_int_equal(emulated_bf16(1), 0x3f80);
@@ -91,6 +113,7 @@ int main(void) {
         cmocka_unit_test(pairs_are_summed_separately_and_then_added),
         cmocka_unit_test(denormals_are_zero),
         cmocka_unit_test(int8_sums_are_exact),
+        cmocka_unit_test(signed_bytes_may_come_first),
         cmocka_unit_test(numbers_are_rounded_to_bf16_to_nearest_even),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -31,7 +31,7 @@ typedef struct icseg_matmul_shape {
  * relative to the root of the sum of squares).
  *
  * INT8: x is quantised to bytes. Weights have one scale for each output channel, with multiples from -127 to 127. Sums
- * are exact. */
+ * are exact. Attention quantises its operands itself (graph/ops/attention_int8.h). */
 typedef enum icseg_product_precision {
     ICSEG_PRODUCT_F32,
     ICSEG_PRODUCT_BF16X2,

@@ -4,17 +4,43 @@
 
 #include "base/memory.h"
 #include "base/system.h"
+#include "graph/activation_ranges.h"
 #include "graph/ops/attention_attributes.h"
+#include "graph/ops/attention_int8.h"
 #include "graph/ops/linear_algebra.h"
 
 /* Each head of each image is divided into parts: with more parts than threads, none waits long for the others. */
 typedef struct state {
     int64_t tiles, parts;
-    size_t floats; /* scratch memory of a thread */
+    size_t bytes;    /* scratch memory of a thread */
+    size_t operands; /* in INT8, the bytes of each head's quantised keys and values, after the threads' memory */
     icseg_attention_near near;
     float *memory; /* of `near` */
     int threads;
 } state;
+
+/* While a calibration records ranges, everything is f32. */
+static bool is_int8(const icseg_kernel *k) {
+    const icseg_attention_attributes *a = k->node->attributes;
+    const icseg_activation_ranges *ranges = icseg_graph_activation_ranges(k->graph);
+    return icseg_graph_precision(k->graph) == ICSEG_PRODUCT_INT8 && ranges &&
+           !icseg_activation_ranges_recording(ranges) && !a->grid.rows &&
+           icseg_attention_int8_is_faster(a->queries, a->keys, a->width / a->heads);
+}
+
+static void choose_tiles(icseg_kernel *k, state *s) {
+    const icseg_attention_attributes *a = k->node->attributes;
+    int64_t depth = a->width / a->heads;
+    if (is_int8(k)) {
+        k->precision = ICSEG_PRODUCT_INT8;
+        s->tiles = icseg_attention_int8_tiles(a->queries);
+        s->bytes = icseg_attention_int8_scratch(depth);
+        s->operands = icseg_attention_int8_operands(a->keys, depth);
+    } else {
+        s->tiles = icseg_attention_tiles(a->queries);
+        s->bytes = icseg_attention_scratch(a->keys, depth, &s->near) * sizeof(float);
+    }
+}
 
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     const icseg_attention_attributes *a = k->node->attributes;
@@ -22,13 +48,12 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     if (!s) return icseg_fail_memory(error, 0, "attention");
     ICSEG_TRY(icseg_attention_near_open(&s->near, &s->memory, a, 1, error));
     enum { TASKS = 4 }; /* of each thread, at least */
-    int64_t heads = a->batch * a->heads;
+    choose_tiles(k, s);
+    int64_t heads = k->precision == ICSEG_PRODUCT_INT8 ? a->heads : a->batch * a->heads;
     s->threads = omp_get_max_threads();
-    s->tiles = icseg_attention_tiles(a->queries);
     s->parts = (TASKS * s->threads + heads - 1) / heads;
     s->parts = s->parts < s->tiles ? s->parts : s->tiles;
-    s->floats = icseg_attention_scratch(a->keys, a->width / a->heads, &s->near);
-    icseg_scratch_reserve(k, (size_t)s->threads * s->floats * sizeof(float));
+    icseg_scratch_reserve(k, (size_t)s->threads * s->bytes + (size_t)a->heads * s->operands);
     return ICSEG_OK;
 }
 
@@ -38,15 +63,11 @@ static void release(icseg_kernel *k) {
     icseg_free(s);
 }
 
-static icseg_status forward_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
-    (void)error;
+static icseg_attention_head head_of(const icseg_kernel *k, int64_t image, int64_t head) {
     const icseg_attention_attributes *a = k->node->attributes;
     const state *s = k->state;
-    int64_t depth = a->width / a->heads, pitch = icseg_attention_pitch(a), tasks = a->batch * a->heads * s->parts;
-#pragma omp parallel for schedule(dynamic) num_threads(s->threads)
-    for (int64_t i = 0; i < tasks; i++) {
-        int64_t part = i % s->parts, head = i / s->parts % a->heads, image = i / s->parts / a->heads, at = head * depth;
-        icseg_attention_head h = {.q = icseg_attention_rows(a, k->in, ICSEG_Q, image, 0) + at,
+    int64_t depth = a->width / a->heads, pitch = icseg_attention_pitch(a), at = head * depth;
+    return (icseg_attention_head){.q = icseg_attention_rows(a, k->in, ICSEG_Q, image, 0) + at,
                                   .k = icseg_attention_rows(a, k->in, ICSEG_K, image, 0) + at,
                                   .v = icseg_attention_rows(a, k->in, ICSEG_V, image, 0) + at,
                                   .out = (float *)k->out[0] + image * a->queries * a->width + at,
@@ -58,9 +79,54 @@ static icseg_status forward_run(const icseg_kernel *k, const icseg_run *run, ics
                                   .depth = depth,
                                   .scale = icseg_attention_scale(a),
                                   .near = s->near};
+}
+
+/* The memory of the calling thread. */
+static char *scratch_of(const state *s, const icseg_run *run) {
+    return (char *)run->scratch + (size_t)omp_get_thread_num() * s->bytes;
+}
+
+static void run_f32(const icseg_kernel *k, const icseg_run *run) {
+    const icseg_attention_attributes *a = k->node->attributes;
+    const state *s = k->state;
+    int64_t tasks = a->batch * a->heads * s->parts;
+#pragma omp parallel for schedule(dynamic) num_threads(s->threads)
+    for (int64_t i = 0; i < tasks; i++) {
+        int64_t part = i % s->parts;
+        icseg_attention_head h = head_of(k, i / s->parts / a->heads, i / s->parts % a->heads);
         icseg_attention_run(&h, part * s->tiles / s->parts, (part + 1) * s->tiles / s->parts,
-                            (float *)run->scratch + (size_t)omp_get_thread_num() * s->floats);
+                            (float *)(void *)scratch_of(s, run));
     }
+}
+
+/* Keys and values are quantised once for all parts; image by image, so that they stay in the caches. */
+static void run_int8(const icseg_kernel *k, const icseg_run *run, int64_t image) {
+    const icseg_attention_attributes *a = k->node->attributes;
+    const state *s = k->state;
+    char *operands = (char *)run->scratch + (size_t)s->threads * s->bytes;
+#pragma omp parallel num_threads(s->threads)
+    {
+#pragma omp for schedule(dynamic)
+        for (int64_t i = 0; i < 2 * a->heads; i++) {
+            icseg_attention_head h = head_of(k, image, i / 2);
+            (i % 2 ? icseg_attention_int8_values : icseg_attention_int8_keys)(&h,
+                                                                              operands + (size_t)(i / 2) * s->operands);
+        }
+#pragma omp for schedule(dynamic)
+        for (int64_t i = 0; i < a->heads * s->parts; i++) {
+            int64_t part = i % s->parts, head = i / s->parts;
+            icseg_attention_head h = head_of(k, image, head);
+            icseg_attention_int8_run(&h, operands + (size_t)head * s->operands, part * s->tiles / s->parts,
+                                     (part + 1) * s->tiles / s->parts, scratch_of(s, run));
+        }
+    }
+}
+
+static icseg_status forward_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
+    (void)error;
+    const icseg_attention_attributes *a = k->node->attributes;
+    if (k->precision == ICSEG_PRODUCT_F32) run_f32(k, run);
+    for (int64_t image = 0; image < a->batch && k->precision == ICSEG_PRODUCT_INT8; image++) run_int8(k, run, image);
     return ICSEG_OK;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The instructions that src/compute/amx/tiles.c uses, in portable C, by the names of their intrinsics: test programs
- * compile tiles.c with this file on every processor. Semantics are those of Intel's Software Developer's Manual. */
+ * The instructions of AMX that src/compute/reduced/ uses, in portable C, by the names of their intrinsics: test
+ * programs compile its files with this one on every processor. Semantics are those of Intel's Software Developer's
+ * Manual. */
 #ifndef ICSEG_TESTS_EMULATION_AMX_H
 #define ICSEG_TESTS_EMULATION_AMX_H
 
@@ -12,7 +13,7 @@
 
 #include "tensor/bf16.h"
 
-/* -- tiles: 8 registers of 16 rows of 64 bytes, of which tiles.c configures all */
+/* -- tiles: 8 registers of 16 rows of 64 bytes, of which multiplier_amx.c configures all */
 
 enum { EMULATED_ROWS = 16, EMULATED_ROW_BYTES = 64, EMULATED_COLUMNS = 16 };
 
@@ -20,8 +21,9 @@ typedef struct emulated_tile {
     _Alignas(64) uint8_t row[EMULATED_ROWS][EMULATED_ROW_BYTES];
 } emulated_tile;
 
-static _Thread_local emulated_tile emulated_tiles[8];
-static _Thread_local bool emulated_configured;
+/* Weak: the files that include this one share the registers of a thread. */
+__attribute__((weak)) _Thread_local emulated_tile emulated_tiles[8];
+__attribute__((weak)) _Thread_local bool emulated_configured;
 
 /* A processor raises an invalid-opcode exception when a tile is used without a configuration. */
 static inline emulated_tile *emulated_register(int i) {
@@ -86,19 +88,27 @@ static inline void _tile_dpbf16ps(int to, int from_a, int from_b) {
     }
 }
 
-/* TDPBUSD: groups of four unsigned bytes times signed bytes, summed in int32. */
-static inline void _tile_dpbusd(int to, int from_a, int from_b) {
-    const emulated_tile *a = emulated_register(from_a), *b = emulated_register(from_b);
-    emulated_tile *t = emulated_register(to);
-    for (int m = 0; m < EMULATED_ROWS; m++) {
-        int32_t sums[EMULATED_COLUMNS];
-        memcpy(sums, t->row[m], sizeof sums);
-        for (int k = 0; k < EMULATED_ROWS; k++)
-            for (int n = 0; n < EMULATED_COLUMNS; n++)
-                for (int j = 0; j < 4; j++) sums[n] += (uint8_t)a->row[m][4 * k + j] * (int8_t)b->row[k][4 * n + j];
-        memcpy(t->row[m], sums, sizeof sums);
+/* The integers of a byte. */
+static inline int32_t emulated_signed(uint8_t byte) { return (int8_t)byte; }
+static inline int32_t emulated_unsigned(uint8_t byte) { return byte; }
+
+/* Groups of four bytes, summed in int32. */
+#define EMULATED_BYTES(NAME, INTEGER_A, INTEGER_B)                                                                     \
+    static inline void NAME(int to, int from_a, int from_b) {                                                          \
+        const emulated_tile *a = emulated_register(from_a), *b = emulated_register(from_b);                            \
+        emulated_tile *t = emulated_register(to);                                                                      \
+        for (int m = 0; m < EMULATED_ROWS; m++) {                                                                      \
+            int32_t sums[EMULATED_COLUMNS];                                                                            \
+            memcpy(sums, t->row[m], sizeof sums);                                                                      \
+            for (int k = 0; k < EMULATED_ROWS; k++)                                                                    \
+                for (int n = 0; n < EMULATED_COLUMNS; n++)                                                             \
+                    for (int j = 0; j < 4; j++)                                                                        \
+                        sums[n] += INTEGER_A(a->row[m][4 * k + j]) * INTEGER_B(b->row[k][4 * n + j]);                  \
+            memcpy(t->row[m], sums, sizeof sums);                                                                      \
+        }                                                                                                              \
     }
-}
+EMULATED_BYTES(_tile_dpbusd, emulated_unsigned, emulated_signed) /* TDPBUSD */
+EMULATED_BYTES(_tile_dpbsud, emulated_signed, emulated_unsigned) /* TDPBSUD */
 
 /* -- vectors of 512 bits */
 
