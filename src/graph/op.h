@@ -40,11 +40,13 @@ typedef struct icseg_bf16_rules {
 
 /* How a node computes in INT8 (graph/passes/quantize.h). */
 typedef struct icseg_int8_rules {
-    /* Whether the node multiplies input 0 with the weights in input 1 in INT8, in these options; NULL: it has no
-     * weights that could be. */
+    /* Whether the node multiplies input 0 with the weights in input 1 in INT8, in these options. NULL: it is no layer,
+     * and only moves or averages values. */
     bool (*reduces)(const icseg_graph *graph, const icseg_node *node, icseg_primitive_options options);
-    /* Which tensors may be ICSEG_U8, if it does, or if it only moves values. Bit i: input or output i. */
-    uint32_t in, out;
+    uint32_t in, out; /* Bit i: input or output i may be ICSEG_U8. A layer that does not reduce has none */
+    /* Without `reduces`: both input 0 and output 0 are bytes, or none, unless `mixed`. */
+    bool mixed;
+    bool same; /* and in the same quantisation */
 } icseg_int8_rules;
 
 struct icseg_op {

@@ -33,7 +33,7 @@ ICSEG_INLINE void finish_whole(const icseg_finish *f, const void *sums, int64_t 
     const icseg_quantization from = f->options->residual_bytes, to = f->options->out_bytes;
     const float *restrict scale = f->scale, *restrict bias = f->bias;
     const int32_t *restrict excess = f->excess;
-    float inverse = 1 / to.scale, zero = (float)to.zero_point;
+    float inverse = 1 / to.scale;
     for (int64_t r = 0; r < rows; r++) {
         const float *real = (const float *)sums + r * N;
         const int32_t *whole = (const int32_t *)sums + r * N;
@@ -49,7 +49,7 @@ ICSEG_INLINE void finish_whole(const icseg_finish *f, const void *sums, int64_t 
             if (k.added == QUANTISED) x += (float)(bytes[i] - from.zero_point) * from.scale;
             x = activate(k.activation, x);
             if (k.bytes)
-                rounded[i] = (uint8_t)(icseg_centred_byte(x, inverse, zero) + to.zero_point);
+                rounded[i] = icseg_quantized(x, inverse, to.zero_point);
             else
                 result[i] = x;
         }

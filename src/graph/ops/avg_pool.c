@@ -81,8 +81,7 @@ ICSEG_INLINE void mean_bytes(const uint8_t *x, int64_t pitch, int64_t c, int64_t
             for (int64_t j = 0; j < n; j++) sum[j] += from[j];
         }
 #pragma omp simd
-    for (int64_t j = 0; j < n; j++)
-        y[j] = (uint8_t)(icseg_centred_byte((float)(sum[j] - zero_in), factor, (float)zero_out) + zero_out);
+    for (int64_t j = 0; j < n; j++) y[j] = icseg_quantized((float)(sum[j] - zero_in), factor, zero_out);
 }
 
 /* One row of windows of bytes. */
@@ -155,7 +154,7 @@ const icseg_op icseg_op_avg_pool = {.name = "avg_pool",
                                     .cheap = true,
                                     .run = avg_pool_run,
                                     .bf16 = {.in = 1, .out = 1, .same = true},
-                                    .int8 = {NULL, 1, 1}};
+                                    .int8 = {.in = 1, .out = 1}};
 
 icseg_value icseg_avg_pool(icseg_graph *g, icseg_value x, int size) {
     return icseg_pool_node(g, &icseg_op_avg_pool, x, size);

@@ -6,7 +6,6 @@
 
 #include "base/system.h"
 #include "graph/ops/cast.h"
-#include "tensor/bf16.h"
 
 enum { LANES = 64, RUN = 16384 };
 
@@ -27,14 +26,15 @@ void icseg_sum_partials(const float *partial, int64_t count, int64_t stride, int
 }
 
 void icseg_copy_runs(icseg_runs to, icseg_runs from, int64_t rows, int64_t run) {
-    bool to_bf16 = to.dtype == ICSEG_BF16, from_bf16 = from.dtype == ICSEG_BF16;
+    int64_t to_size = (int64_t)icseg_dtype_size(to.format.dtype),
+            from_size = (int64_t)icseg_dtype_size(from.format.dtype);
     int64_t pieces = (run + RUN - 1) / RUN; /* long runs are split, because there may be few of them */
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t r = 0; r < rows; r++)
         for (int64_t p = 0; p < pieces; p++) {
             int64_t at = p * RUN, size = run - at < RUN ? run - at : RUN;
-            icseg_cast_block(icseg_at(to.data, to_bf16, r * to.stride + at), to.dtype,
-                             icseg_at(from.data, from_bf16, r * from.stride + at), from.dtype, size);
+            icseg_cast_block((char *)to.data + (r * to.stride + at) * to_size, to.format,
+                             (const char *)from.data + (r * from.stride + at) * from_size, from.format, size);
         }
 }
 

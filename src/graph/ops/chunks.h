@@ -31,10 +31,11 @@ void icseg_sum_partials(const float *partial, int64_t count, int64_t stride, int
 /* The same run of elements in each row of a matrix. */
 typedef struct icseg_runs {
     const void *data; /* first element of the first run */
-    icseg_dtype dtype;
+    icseg_format format;
     int64_t stride; /* elements from row to row */
 } icseg_runs;
-/* Copies `rows` runs of `run` elements, f32 or bf16, from one matrix to another, in parallel. */
+/* Copies `rows` runs of `run` elements from one matrix to another, in parallel, and converts them (graph/ops/cast.h).
+ */
 void icseg_copy_runs(icseg_runs to, icseg_runs from, int64_t rows, int64_t run);
 
 /* Whether `value`, called `name` in the message, has shape (C) for x (..., C). If not, the graph fails. */

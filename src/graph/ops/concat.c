@@ -2,8 +2,8 @@
  * concat along an axis; its gradient is a slice for each input. */
 #include "graph/node.h"
 #include "graph/ops.h"
+#include "graph/ops/cast.h"
 #include "graph/ops/chunks.h"
-#include "tensor/bf16.h"
 
 static icseg_status concat_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
@@ -13,8 +13,9 @@ static icseg_status concat_run(const icseg_kernel *k, const icseg_run *run, icse
     for (int i = 0; i < axis; i++) rows *= out->shape.dim[i];
     for (int i = 0; i < k->node->input_count; i++) {
         int64_t length = icseg_kernel_in(k, i)->count / rows;
-        icseg_runs to = {icseg_at(k->out[0], out->dtype == ICSEG_BF16, at), out->dtype, out->count / rows};
-        icseg_copy_runs(to, (icseg_runs){k->in[i], icseg_kernel_in(k, i)->dtype, length}, rows, length);
+        icseg_runs to = {(char *)k->out[0] + (size_t)at * icseg_dtype_size(out->dtype), icseg_format_of(out),
+                         out->count / rows};
+        icseg_copy_runs(to, (icseg_runs){k->in[i], icseg_format_of(icseg_kernel_in(k, i)), length}, rows, length);
         at += length;
     }
     return ICSEG_OK;
@@ -34,7 +35,8 @@ const icseg_op icseg_op_concat = {.name = "concat",
                                   .gradient = gradient,
                                   .cheap = true,
                                   .run = concat_run,
-                                  .bf16 = {.in = (1 << ICSEG_MAX_INPUTS) - 1, .out = 1}};
+                                  .bf16 = {.in = (1 << ICSEG_MAX_INPUTS) - 1, .out = 1},
+                                  .int8 = {.in = (1 << ICSEG_MAX_INPUTS) - 1, .out = 1, .mixed = true}};
 
 icseg_value icseg_concat(icseg_graph *g, int count, const icseg_value *values, int axis) {
     if (count < 1 || count > ICSEG_MAX_INPUTS)

@@ -145,7 +145,7 @@ const icseg_op icseg_op_conv2d = {.name = "conv2d",
                                   .flops = icseg_conv_flops,
                                   .lazy_inputs = 1 << 1,
                                   .bf16 = {.product = 1, .out = 1, .is_faster = icseg_conv_bf16_is_faster},
-                                  .int8 = {icseg_conv_reduces, 1, 1}};
+                                  .int8 = {.reduces = icseg_conv_reduces, .in = 1, .out = 1}};
 
 static icseg_value refuse(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, int stride,
                           int padding) {

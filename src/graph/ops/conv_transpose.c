@@ -179,7 +179,7 @@ const icseg_op icseg_op_conv_transpose2x2 = {.name = "conv_transpose2x2",
                                              .release = release,
                                              .flops = flops,
                                              .lazy_inputs = 1 << 1,
-                                             .int8 = {reduces, 1, 0}};
+                                             .int8 = {.reduces = reduces, .in = 1, .out = 0}};
 
 icseg_value icseg_conv_transpose2x2(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias) {
     if (x == ICSEG_NONE || weight == ICSEG_NONE)

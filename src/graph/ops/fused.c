@@ -89,8 +89,8 @@ static icseg_status run(const icseg_kernel *k, const icseg_run *r, icseg_error *
     ICSEG_TRY(get_weights(k, scratch + s->weights, &operands, error));
     if (s->winograd) return icseg_winograd_run(s->winograd, operands, scratch + s->own, error);
     if (has(k, ICSEG_FUSED_RESIDUAL) && !s->residual && k->in[ICSEG_FUSED_RESIDUAL] != k->out[0])
-        icseg_cast_elements(k->out[0], icseg_kernel_out(k, 0)->dtype, k->in[ICSEG_FUSED_RESIDUAL],
-                            icseg_kernel_in(k, ICSEG_FUSED_RESIDUAL)->dtype, icseg_kernel_out(k, 0)->count);
+        icseg_cast_elements(k->out[0], icseg_format_of(icseg_kernel_out(k, 0)), k->in[ICSEG_FUSED_RESIDUAL],
+                            icseg_format_of(icseg_kernel_in(k, ICSEG_FUSED_RESIDUAL)), icseg_kernel_out(k, 0)->count);
     return icseg_primitive_run(s->primitive, operands, scratch + s->own, error);
 }
 
@@ -117,7 +117,7 @@ const icseg_op icseg_op_conv2d_fused = {
     .lazy_inputs = 1 << ICSEG_FUSED_WEIGHT,
     .in_place = 1 << ICSEG_FUSED_RESIDUAL,
     .bf16 = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1, .is_faster = conv_is_faster},
-    .int8 = {icseg_conv_reduces, 1 << ICSEG_FUSED_X | 1 << ICSEG_FUSED_RESIDUAL, 1}};
+    .int8 = {.reduces = icseg_conv_reduces, .in = 1 << ICSEG_FUSED_X | 1 << ICSEG_FUSED_RESIDUAL, .out = 1}};
 const icseg_op icseg_op_linear_fused = {
     .name = "linear_fused",
     .prepare = prepare,
@@ -127,4 +127,4 @@ const icseg_op icseg_op_linear_fused = {
     .lazy_inputs = 1 << ICSEG_FUSED_WEIGHT,
     .in_place = 1 << ICSEG_FUSED_RESIDUAL,
     .bf16 = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1},
-    .int8 = {icseg_product_reduces, 1 << ICSEG_FUSED_X | 1 << ICSEG_FUSED_RESIDUAL, 1}};
+    .int8 = {.reduces = icseg_product_reduces, .in = 1 << ICSEG_FUSED_X | 1 << ICSEG_FUSED_RESIDUAL, .out = 1}};

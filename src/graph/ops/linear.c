@@ -4,8 +4,8 @@
 #include "graph/ops.h"
 #include "graph/ops/linear_algebra.h"
 
-static const icseg_op input_gradient_op = ICSEG_PRODUCT_OP("linear_gradient_input", NULL, 1, 1, 0);
-static const icseg_op weight_gradient_op = ICSEG_PRODUCT_OP("linear_gradient_weight", NULL, 1 | 1 << 1, 0, 0);
+static const icseg_op input_gradient_op = ICSEG_PRODUCT_OP("linear_gradient_input", NULL, 1, 1, .in = 0);
+static const icseg_op weight_gradient_op = ICSEG_PRODUCT_OP("linear_gradient_weight", NULL, 1 | 1 << 1, 0, .in = 0);
 
 /* W is stored (O, I) by linear, (I, O) by project. */
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in,
@@ -35,8 +35,10 @@ static void project_gradient(icseg_graph *g, const icseg_node *node, const icseg
     gradient(g, node, grad_out, grad_in, false);
 }
 
-const icseg_op icseg_op_linear = ICSEG_PRODUCT_OP("linear", linear_gradient, 1, 1, icseg_product_reduces, 1, 1);
-const icseg_op icseg_op_project = ICSEG_PRODUCT_OP("project", project_gradient, 1, 1, icseg_product_reduces, 1, 1);
+const icseg_op icseg_op_linear =
+    ICSEG_PRODUCT_OP("linear", linear_gradient, 1, 1, .reduces = icseg_product_reduces, .in = 1, .out = 1);
+const icseg_op icseg_op_project =
+    ICSEG_PRODUCT_OP("project", project_gradient, 1, 1, .reduces = icseg_product_reduces, .in = 1, .out = 1);
 
 static icseg_value map(icseg_graph *g, const icseg_op *op, icseg_value x, icseg_value weight, icseg_value bias,
                        bool out_first) {

@@ -69,7 +69,8 @@ static icseg_status run(const icseg_kernel *k, const icseg_run *r, icseg_error *
     const float *x = k->in[X];
     int64_t in = a->map[FIRST].shape.inner, out = a->map[SECOND].shape.columns;
     if (has(k, RESIDUAL) && k->in[RESIDUAL] != k->out[0])
-        icseg_cast_elements(k->out[0], ICSEG_F32, k->in[RESIDUAL], ICSEG_F32, icseg_kernel_out(k, 0)->count);
+        icseg_cast_elements(k->out[0], icseg_format_of(icseg_kernel_out(k, 0)), k->in[RESIDUAL],
+                            icseg_format_of(icseg_kernel_in(k, RESIDUAL)), icseg_kernel_out(k, 0)->count);
     for (int64_t i = 0; i < s->count; i++) {
         bool last = i == s->count - 1 && s->last != s->rows;
         icseg_operands first = {.a = x + i * s->rows * in, .bias = k->in[FIRST_BIAS], .out = between};

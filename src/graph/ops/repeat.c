@@ -12,8 +12,8 @@ enum { BLOCK = 1024 }; /* columns that a task of the gradient sums */
 static icseg_status repeat_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     int64_t size = icseg_kernel_in(k, 0)->count;
-    icseg_copy_runs((icseg_runs){k->out[0], ICSEG_F32, size}, (icseg_runs){k->in[0], ICSEG_F32, 0},
-                    icseg_kernel_out(k, 0)->shape.dim[0], size);
+    icseg_copy_runs((icseg_runs){k->out[0], {.dtype = ICSEG_F32}, size},
+                    (icseg_runs){k->in[0], {.dtype = ICSEG_F32}, 0}, icseg_kernel_out(k, 0)->shape.dim[0], size);
     return ICSEG_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "base/system.h"
 #include "graph/node.h"
 #include "graph/ops.h"
+#include "graph/ops/cast.h"
 #include "graph/ops/space.h"
 #include "tensor/bf16.h"
 
@@ -83,39 +84,78 @@ static void resize_release(icseg_kernel *k) {
     k->state = NULL;
 }
 
-/* One output row from two source rows (., c) that are weighted 1 - v and v, plus `residual` (width, c) unless NULL. */
-ICSEG_INLINE void forward_types(const void *top, const void *bottom, float v, const axis *column, int64_t width,
-                                int64_t c, const void *residual, void *y, bool bf16) {
-    for (int64_t o = 0; o < width; o++) {
-        int64_t left = column->first[o] * c, right = column->second[o] * c;
-        float h = column->lambda[o];
+/* One row of a tensor: f32, bf16 or bytes. */
+typedef struct tensor_row {
+    const void *data;
+    icseg_format format;
+} tensor_row;
+
+/* Element i, of a type that is a constant where this is inlined. */
+ICSEG_INLINE float element(const tensor_row *r, icseg_dtype dtype, int64_t i) {
+    return dtype == ICSEG_U8 ? (float)((const uint8_t *)r->data)[i] : icseg_element(r->data, dtype == ICSEG_BF16, i);
+}
+
+/* What sums of weighted elements mean, when the weights add up to 1. */
+ICSEG_INLINE float value(const tensor_row *r, icseg_dtype dtype, float sum) {
+    const icseg_quantization *q = &r->format.quantization;
+    return dtype == ICSEG_U8 ? (sum - (float)q->zero_point) * q->scale : sum;
+}
+
+/* One output row from two source rows (., c), in one format, that are weighted 1 - v and v, plus `residual` (width, c)
+ * unless its data is NULL. */
+typedef struct resized_row {
+    tensor_row top, bottom, residual;
+    float v;
+    const axis *column;
+    int64_t width, c;
+    void *to;
+    icseg_format format; /* of `to` */
+} resized_row;
+
+ICSEG_INLINE void forward_types(const resized_row *r, icseg_dtype in, icseg_dtype plus, bool adds, icseg_dtype out) {
+    const tensor_row top = r->top, bottom = r->bottom, residual = r->residual;
+    int64_t c = r->c;
+    int32_t zero = r->format.quantization.zero_point;
+    float v = r->v, inverse = 1 / r->format.quantization.scale;
+    for (int64_t o = 0; o < r->width; o++) {
+        int64_t left = r->column->first[o] * c, right = r->column->second[o] * c;
+        float h = r->column->lambda[o];
         float a = (1 - v) * (1 - h), b = (1 - v) * h, d = v * (1 - h), e = v * h;
-        void *to = icseg_at(y, bf16, o * c);
-        if (residual) {
-            const void *plus = icseg_at(residual, bf16, o * c);
-#pragma omp simd
-            for (int64_t j = 0; j < c; j++) {
-                float above = a * icseg_element(top, bf16, left + j) + b * icseg_element(top, bf16, right + j);
-                float below = d * icseg_element(bottom, bf16, left + j) + e * icseg_element(bottom, bf16, right + j);
-                icseg_set_element(to, bf16, j, icseg_element(plus, bf16, j) + (above + below));
-            }
-            continue;
-        }
 #pragma omp simd
         for (int64_t j = 0; j < c; j++) {
-            float above = a * icseg_element(top, bf16, left + j) + b * icseg_element(top, bf16, right + j);
-            float below = d * icseg_element(bottom, bf16, left + j) + e * icseg_element(bottom, bf16, right + j);
-            icseg_set_element(to, bf16, j, above + below);
+            float above = a * element(&top, in, left + j) + b * element(&top, in, right + j);
+            float below = d * element(&bottom, in, left + j) + e * element(&bottom, in, right + j);
+            float y = value(&top, in, above + below);
+            if (adds) y = value(&residual, plus, element(&residual, plus, o * c + j)) + y;
+            if (out == ICSEG_U8)
+                ((uint8_t *)r->to)[o * c + j] = icseg_quantized(y, inverse, zero);
+            else
+                icseg_set_element(r->to, out == ICSEG_BF16, o * c + j, y);
         }
     }
 }
 
-ICSEG_KERNEL static void forward_row(const void *top, const void *bottom, float v, const axis *column, int64_t width,
-                                     int64_t c, const void *residual, void *y, bool bf16) {
-    if (bf16)
-        forward_types(top, bottom, v, column, width, c, residual, y, true);
+ICSEG_INLINE void forward_residual(const resized_row *r, icseg_dtype in, icseg_dtype out) {
+    if (!r->residual.data)
+        forward_types(r, in, ICSEG_F32, false, out);
+    else if (r->residual.format.dtype == ICSEG_U8)
+        forward_types(r, in, ICSEG_U8, true, out);
     else
-        forward_types(top, bottom, v, column, width, c, residual, y, false);
+        forward_types(r, in, ICSEG_F32, true, out);
+}
+
+ICSEG_KERNEL static void forward_row(const resized_row *r) {
+    bool bytes_in = r->top.format.dtype == ICSEG_U8, bytes_out = r->format.dtype == ICSEG_U8;
+    if (r->format.dtype == ICSEG_BF16)
+        forward_types(r, ICSEG_BF16, ICSEG_BF16, r->residual.data != NULL, ICSEG_BF16);
+    else if (bytes_in && bytes_out)
+        forward_residual(r, ICSEG_U8, ICSEG_U8);
+    else if (bytes_in)
+        forward_residual(r, ICSEG_U8, ICSEG_F32);
+    else if (bytes_out)
+        forward_residual(r, ICSEG_F32, ICSEG_U8);
+    else
+        forward_residual(r, ICSEG_F32, ICSEG_F32);
 }
 
 /* dx (c) += v * sum over t < count of weight[t] * dy[t * c ..]. */
@@ -137,21 +177,34 @@ static icseg_status resize_prepare(icseg_kernel *k, icseg_error *error) {
     return prepare(k, &icseg_kernel_in(k, 0)->shape, &icseg_kernel_out(k, 0)->shape, error);
 }
 
+/* The row that begins with element `at` of a tensor, which may be NULL. */
+static tensor_row row_at(const void *tensor, const icseg_value_info *info, int64_t at) {
+    return (tensor_row){tensor ? (const char *)tensor + (size_t)at * icseg_dtype_size(info->dtype) : NULL,
+                 icseg_format_of(info)};
+}
+
 static icseg_status resize_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     const resize_state *s = k->state;
-    const int64_t *in = icseg_kernel_in(k, 0)->shape.dim, *out = icseg_kernel_out(k, 0)->shape.dim;
+    const icseg_value_info *x = icseg_kernel_in(k, 0), *y = icseg_kernel_out(k, 0);
+    const icseg_value_info *residual = k->node->input_count > 1 ? icseg_kernel_in(k, 1) : y;
+    const void *plus = k->node->input_count > 1 ? k->in[1] : NULL;
+    const int64_t *in = x->shape.dim, *out = y->shape.dim;
     int64_t c = in[3], in_row = in[2] * c, out_row = out[2] * c;
-    bool bf16 = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16;
-    const void *residual = k->node->input_count > 1 ? k->in[1] : NULL;
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t b = 0; b < out[0]; b++)
         for (int64_t h = 0; h < out[1]; h++) {
-            const void *image = icseg_at(k->in[0], bf16, b * in[1] * in_row);
-            int64_t at = (b * out[1] + h) * out_row;
-            forward_row(icseg_at(image, bf16, s->row.first[h] * in_row),
-                        icseg_at(image, bf16, s->row.second[h] * in_row), s->row.lambda[h], &s->column, out[2], c,
-                        residual ? icseg_at(residual, bf16, at) : NULL, icseg_at(k->out[0], bf16, at), bf16);
+            int64_t image = b * in[1] * in_row, at = (b * out[1] + h) * out_row;
+            const resized_row r = {.top = row_at(k->in[0], x, image + s->row.first[h] * in_row),
+                                   .bottom = row_at(k->in[0], x, image + s->row.second[h] * in_row),
+                                   .residual = row_at(plus, residual, at),
+                                   .v = s->row.lambda[h],
+                                   .column = &s->column,
+                                   .width = out[2],
+                                   .c = c,
+                                   .to = (void *)row_at(k->out[0], y, at).data,
+                                   .format = icseg_format_of(y)};
+            forward_row(&r);
         }
     return ICSEG_OK;
 }
@@ -197,7 +250,8 @@ const icseg_op icseg_op_resize_bilinear = {.name = "resize_bilinear",
                                            .run = resize_run,
                                            .release = resize_release,
                                            .in_place = 1 << 1,
-                                           .bf16 = {.in = 3, .out = 1, .same = true}};
+                                           .bf16 = {.in = 3, .out = 1, .same = true},
+                                           .int8 = {.in = 3, .out = 1, .mixed = true}};
 
 icseg_value icseg_resize_bilinear(icseg_graph *g, icseg_value x, int64_t height, int64_t width) {
     return icseg_resize_node(g, &icseg_op_resize_bilinear, NULL, 0, x, height, width);

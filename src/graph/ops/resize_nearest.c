@@ -7,7 +7,6 @@
 #include "graph/node.h"
 #include "graph/ops.h"
 #include "graph/ops/space.h"
-#include "tensor/bf16.h"
 
 /* For each axis, the outputs that read source s are begin[s] .. begin[s + 1] - 1. */
 typedef struct nearest_state {
@@ -47,21 +46,9 @@ static void resize_release(icseg_kernel *k) {
     k->state = NULL;
 }
 
-ICSEG_INLINE void forward_types(const void *x, const int32_t *source, int64_t width, int64_t c, void *y, bool bf16) {
-    for (int64_t o = 0; o < width; o++) {
-        const void *from = icseg_at(x, bf16, source[o] * c);
-        void *to = icseg_at(y, bf16, o * c);
-#pragma omp simd
-        for (int64_t j = 0; j < c; j++) icseg_set_element(to, bf16, j, icseg_element(from, bf16, j));
-    }
-}
-
-ICSEG_KERNEL static void forward_row(const void *x, const int32_t *source, int64_t width, int64_t c, void *y,
-                                     bool bf16) {
-    if (bf16)
-        forward_types(x, source, width, c, y, true);
-    else
-        forward_types(x, source, width, c, y, false);
+/* Copies pixels of `bytes` bytes. */
+static void forward_row(const char *x, const int32_t *source, int64_t width, int64_t bytes, char *y) {
+    for (int64_t o = 0; o < width; o++) memcpy(y + o * bytes, x + source[o] * bytes, (size_t)bytes);
 }
 
 /* Adds to dx (width, c) from one row of dy. */
@@ -80,13 +67,14 @@ static icseg_status resize_run(const icseg_kernel *k, const icseg_run *run, icse
     (void)run, (void)error;
     const nearest_state *s = k->state;
     const int64_t *in = icseg_kernel_in(k, 0)->shape.dim, *out = icseg_kernel_out(k, 0)->shape.dim;
-    int64_t c = in[3];
-    bool bf16 = icseg_kernel_in(k, 0)->dtype == ICSEG_BF16;
+    int64_t pixel = in[3] * (int64_t)icseg_dtype_size(icseg_kernel_in(k, 0)->dtype);
+    const char *x = k->in[0];
+    char *y = k->out[0];
 #pragma omp parallel for collapse(2) schedule(static)
     for (int64_t b = 0; b < out[0]; b++)
         for (int64_t h = 0; h < out[1]; h++)
-            forward_row(icseg_at(k->in[0], bf16, (b * in[1] + s->row_source[h]) * in[2] * c), s->column_source, out[2],
-                        c, icseg_at(k->out[0], bf16, (b * out[1] + h) * out[2] * c), bf16);
+            forward_row(x + (b * in[1] + s->row_source[h]) * in[2] * pixel, s->column_source, out[2], pixel,
+                        y + (b * out[1] + h) * out[2] * pixel);
     return ICSEG_OK;
 }
 
@@ -125,7 +113,8 @@ const icseg_op icseg_op_resize_nearest = {.name = "resize_nearest",
                                           .prepare = resize_prepare,
                                           .run = resize_run,
                                           .release = resize_release,
-                                          .bf16 = {.in = 1, .out = 1, .same = true}};
+                                          .bf16 = {.in = 1, .out = 1, .same = true},
+                                          .int8 = {.in = 1, .out = 1, .same = true}};
 
 icseg_value icseg_resize_nearest(icseg_graph *g, icseg_value x, int64_t height, int64_t width) {
     return icseg_resize_node(g, &icseg_op_resize_nearest, NULL, 0, x, height, width);

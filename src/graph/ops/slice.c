@@ -25,8 +25,8 @@ static layout layout_of(const icseg_kernel *k, const icseg_value_info *whole, co
 static icseg_status slice_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
     (void)run, (void)error;
     layout l = layout_of(k, icseg_kernel_in(k, 0), icseg_kernel_out(k, 0));
-    icseg_copy_runs((icseg_runs){k->out[0], ICSEG_F32, l.part},
-                    (icseg_runs){(const float *)k->in[0] + l.begin, ICSEG_F32, l.whole}, l.rows, l.part);
+    icseg_copy_runs((icseg_runs){k->out[0], {.dtype = ICSEG_F32}, l.part},
+                    (icseg_runs){(const float *)k->in[0] + l.begin, {.dtype = ICSEG_F32}, l.whole}, l.rows, l.part);
     return ICSEG_OK;
 }
 
@@ -40,8 +40,8 @@ static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, ic
         memset(dx + r * l.whole, 0, (size_t)l.begin * sizeof *dx);
         memset(dx + r * l.whole + after, 0, (size_t)(l.whole - after) * sizeof *dx);
     }
-    icseg_copy_runs((icseg_runs){dx + l.begin, ICSEG_F32, l.whole}, (icseg_runs){k->in[0], ICSEG_F32, l.part}, l.rows,
-                    l.part);
+    icseg_copy_runs((icseg_runs){dx + l.begin, {.dtype = ICSEG_F32}, l.whole},
+                    (icseg_runs){k->in[0], {.dtype = ICSEG_F32}, l.part}, l.rows, l.part);
     return ICSEG_OK;
 }
 

@@ -28,7 +28,7 @@ static bool is_reduced(const quantization *q, const icseg_node *node) {
     return node->op->int8.reduces(q->graph, node, options);
 }
 
-/* Pools: they have no product and compute bytes from bytes. */
+/* It has no product. */
 static bool only_moves(const icseg_node *node) { return node->op->int8.in && !node->op->int8.reduces; }
 
 static bool is_empty(icseg_activation_range r) { return r.low == 0 && r.high == 0; }
@@ -37,7 +37,7 @@ static icseg_activation_range join(icseg_activation_range a, icseg_activation_ra
     return (icseg_activation_range){a.low < b.low ? a.low : b.low, a.high > b.high ? a.high : b.high};
 }
 
-/* Marks the results of layers in INT8 and of pools. */
+/* Marks the results of layers in INT8, and values that are moved. */
 static void mark_results(quantization *q) {
     const icseg_graph *g = q->graph;
     for (int32_t n = 0; n < g->node_count; n++) {
@@ -68,24 +68,33 @@ static void follow_readers(quantization *q) {
     }
 }
 
-/* Storages that no layer multiplies, only pools and sums read: the range of the layer that computes them, if any. */
+/* The range of a result that no layer multiplies: that of the layer that computes it, or of the values that are moved.
+ */
+static icseg_activation_range range_of_result(const quantization *q, const icseg_node *node) {
+    if (q->reduced[node->index]) return find_range(q, node, ICSEG_LAYER_OUT);
+    return node->op->int8.mixed ? (icseg_activation_range){0} : q->range[icseg_graph_owner(q->graph, node->input[0])];
+}
+
+/* In the order of nodes, so that ranges follow values that are moved several times. */
 static void complete_ranges(quantization *q) {
     const icseg_graph *g = q->graph;
-    for (icseg_value v = 0; v < g->value_count; v++) {
-        if (!q->bytes[v]) continue;
-        const icseg_node *producer = g->nodes[g->values[v]->producer];
-        if (is_empty(q->range[v])) q->range[v] = find_range(q, producer, ICSEG_LAYER_OUT);
+    for (int32_t n = 0; n < g->node_count; n++) {
+        const icseg_node *node = g->nodes[n];
+        icseg_value v = node->output_count ? node->output[0] : ICSEG_NONE;
+        if (v == ICSEG_NONE || !q->bytes[v]) continue;
+        if (is_empty(q->range[v]) || node->op->int8.same) q->range[v] = range_of_result(q, node);
         q->bytes[v] = icseg_activation_range_quantization(q->range[v]).scale > 0;
     }
 }
 
-/* A pool has bytes on both sides or on none. Nodes are in order, so one pass back and one forth follow chains. */
-static void unify_pools(quantization *q) {
+/* A node that moves values has bytes on both sides or on none, unless its rules allow both. Nodes are in order, so one
+ * pass back and one forth follow chains. */
+static void unify_moves(quantization *q) {
     const icseg_graph *g = q->graph;
     for (int pass = 0; pass < 2; pass++)
         for (int32_t i = 0; i < g->node_count; i++) {
             const icseg_node *node = g->nodes[pass == 0 ? g->node_count - 1 - i : i];
-            if (!q->live[node->index] || !only_moves(node)) continue;
+            if (!q->live[node->index] || !only_moves(node) || node->op->int8.mixed) continue;
             bool *in = &q->bytes[icseg_graph_owner(g, node->input[0])], *out = &q->bytes[node->output[0]];
             *(pass == 0 ? in : out) &= *(pass == 0 ? out : in);
         }
@@ -118,6 +127,6 @@ void icseg_graph_use_bytes(icseg_graph *g) {
     mark_results(&q);
     follow_readers(&q);
     complete_ranges(&q);
-    unify_pools(&q);
+    unify_moves(&q);
     store_as_bytes(&q);
 }
