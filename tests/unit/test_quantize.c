@@ -198,6 +198,28 @@ static icseg_value transposed(network *n, icseg_graph *g, icseg_value x) {
     return icseg_conv_transpose2x2(g, a, weight, ICSEG_NONE);
 }
 
+/* A pyramid: the coarse map is added to the fine one, which is resized with another method for a sum. */
+static icseg_value resizes(network *n, icseg_graph *g, icseg_value x) {
+    icseg_value fine = icseg_relu(g, conv(n, g, x, 64, 1));
+    icseg_value coarse = conv(n, g, icseg_avg_pool(g, fine, 2), 48, 1);
+    icseg_value sum = icseg_add(g, conv(n, g, fine, 48, 1), icseg_resize_nearest(g, coarse, H, W));
+    icseg_value large = icseg_relu(g, conv(n, g, sum, 40, 1)), small = icseg_relu(g, conv(n, g, coarse, 40, 1));
+    return conv(n, g, icseg_add(g, large, icseg_resize_bilinear(g, small, H, W)), 32, 1);
+}
+
+/* The larger map is read by a layer only. */
+static icseg_value resize_before_a_layer(network *n, icseg_graph *g, icseg_value x) {
+    icseg_value a = icseg_relu(g, conv(n, g, x, 64, 1));
+    return conv(n, g, icseg_resize_bilinear(g, a, 2 * H, W + 3), 32, 1);
+}
+
+/* Bytes and floats are joined, once for a layer and once for an operator that reads f32. */
+static icseg_value joined(network *n, icseg_graph *g, icseg_value x) {
+    icseg_value parts[] = {icseg_relu(g, conv(n, g, x, 64, 1)), icseg_normalize(g, x)};
+    icseg_value other[] = {conv(n, g, icseg_concat(g, 2, parts, 3), 40, 1), conv(n, g, parts[0], 40, 1)};
+    return icseg_normalize(g, icseg_concat(g, 2, other, 3));
+}
+
 /* -- tests */
 
 static const double EXACT = 0, ROUNDED = 0.02;
@@ -230,6 +252,13 @@ static void residuals_may_be_bytes(void **state) {
 static void pools_compute_bytes_from_bytes(void **state) {
     (void)state;
     check(pools, 7, ROUNDED);
+}
+
+static void values_that_are_resized_or_joined_may_be_bytes(void **state) {
+    (void)state;
+    check(resizes, 8, ROUNDED);
+    check(resize_before_a_layer, 2, ROUNDED);
+    check(joined, 2, ROUNDED);
 }
 
 /* With AVX2 alone, 3x3 convolutions are faster in f32. */
@@ -266,6 +295,7 @@ int main(void) {
         cmocka_unit_test(pools_without_a_layer_after_them_stay_floats),
         cmocka_unit_test(residuals_may_be_bytes),
         cmocka_unit_test(pools_compute_bytes_from_bytes),
+        cmocka_unit_test(values_that_are_resized_or_joined_may_be_bytes),
         cmocka_unit_test(convolutions_keep_every_bit),
         cmocka_unit_test(nothing_changes_without_ranges),
     };

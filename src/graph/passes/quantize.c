@@ -10,6 +10,7 @@ typedef struct quantization {
     icseg_graph *graph;
     bool *live;                    /* (nodes) */
     bool *reduced;                 /* (nodes): multiplies in INT8 */
+    bool *useful;                  /* (values): whether a layer in INT8 reads the storage, be it after moves */
     bool *bytes;                   /* (values): whether the storage that this value owns becomes bytes */
     icseg_activation_range *range; /* (values): of the storages, over the layers that read them */
 } quantization;
@@ -87,6 +88,20 @@ static void complete_ranges(quantization *q) {
     }
 }
 
+/* Unmarks storages whose bytes no layer would read, be it after moves: they would lose precision for nothing. */
+static void unmark_useless(quantization *q) {
+    const icseg_graph *g = q->graph;
+    for (int32_t n = g->node_count - 1; n >= 0; n--) {
+        const icseg_node *node = g->nodes[n];
+        if (!q->live[n] || !node->op->run) continue;
+        for (int o = 0; o < node->output_count; o++) q->bytes[node->output[o]] &= q->useful[node->output[o]];
+        if (!q->reduced[n] && !(only_moves(node) && q->bytes[node->output[0]])) continue;
+        for (int i = 0; i < node->input_count; i++)
+            if (node->input[i] != ICSEG_NONE && node->op->int8.in >> i & 1)
+                q->useful[icseg_graph_owner(g, node->input[i])] = true;
+    }
+}
+
 /* A node that moves values has bytes on both sides or on none, unless its rules allow both. Nodes are in order, so one
  * pass back and one forth follow chains. */
 static void unify_moves(quantization *q) {
@@ -116,9 +131,10 @@ void icseg_graph_use_bytes(icseg_graph *g) {
     quantization q = {.graph = g,
                       .live = icseg_arena_array(g->arena, nodes, sizeof *q.live),
                       .reduced = icseg_arena_array(g->arena, nodes, sizeof *q.reduced),
+                      .useful = icseg_arena_array(g->arena, values, sizeof *q.useful),
                       .bytes = icseg_arena_array(g->arena, values, sizeof *q.bytes),
                       .range = icseg_arena_array(g->arena, values, sizeof *q.range)};
-    if (!q.live || !q.reduced || !q.bytes || !q.range) {
+    if (!q.live || !q.reduced || !q.useful || !q.bytes || !q.range) {
         icseg_graph_fail(g, "quantize", ICSEG_ERROR_MEMORY, "out of memory");
         return;
     }
@@ -127,6 +143,7 @@ void icseg_graph_use_bytes(icseg_graph *g) {
     mark_results(&q);
     follow_readers(&q);
     complete_ranges(&q);
+    unmark_useless(&q);
     unify_moves(&q);
     store_as_bytes(&q);
 }
