@@ -392,6 +392,7 @@ icseg_status icseg_import_run(const icseg_import_options *options, const icseg_p
     im.summary.problems = im.problems.count;
     icseg_palette_close(&im.palette);
     icseg_import_images_close(&im.images);
+    icseg_listing_close(&im.listing);
     icseg_staging_close(&im.staging);
     icseg_arena_close(&im.arena);
     if (out) icseg_struct_write(out, &im.summary, sizeof *out, FIRST_SUMMARY_SIZE, "icseg_import_summary", NULL);

@@ -90,6 +90,11 @@ typedef struct icseg_import_images {
     size_t owner_capacity;
 } icseg_import_images;
 
+/* The names in folders; all zero is none. */
+typedef struct icseg_listing {
+    icseg_text_table folders, names;
+} icseg_listing;
+
 /* A running import. */
 typedef struct icseg_import {
     icseg_arena *arena; /* exists as long as the import */
@@ -112,6 +117,7 @@ typedef struct icseg_import {
     const char *first_outside;  /* the labels of the first image with such an object, in the arena */
     int64_t skips[ICSEG_SKIPS]; /* summary.skipped without those outside, by kind */
     icseg_import_images images;
+    icseg_listing listing; /* of the folders where images of any format are looked for */
     char **tree; /* (tree_count): the images below tree_folder, by their last parts; in the arena */
     size_t tree_count;
     const char *tree_folder;                /* NULL: not listed so far */
@@ -169,6 +175,14 @@ icseg_status icseg_import_claim_file(icseg_import *im, const char *path, icseg_e
 icseg_status icseg_import_note_foreign(icseg_import *im, icseg_error *error);
 /* Counts the other images in the folders of the files that were noted. */
 icseg_status icseg_import_count_unlabelled(icseg_import *im, icseg_error *error);
+
+/* ---- listing.c ---- */
+
+void icseg_listing_close(icseg_listing *listing);
+/* *may is false if the path's folder does not have such a name, in small or capital letters. The folder is listed when
+ * it is first asked for. Names beyond ASCII may be anywhere. */
+icseg_status icseg_listing_may_have(icseg_listing *listing, icseg_arena *arena, const char *path, bool *may,
+                                    icseg_error *error);
 
 /* ---- source_files.c ---- */
 

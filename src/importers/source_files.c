@@ -65,30 +65,36 @@ static char *stem_path(icseg_arena *arena, const char *folder, const char *name,
     return icseg_arena_printf(arena, "%s/%.*s.%s%*s", folder, stem, name, own, LONGEST_TYPE, "");
 }
 
-/* Writes the extension at `end` of the path, in lower or upper case. *out stays NULL if the file does not exist. */
-static icseg_status try_extension(icseg_arena *arena, char *path, size_t end, const char *extension, bool capitals,
-                                  char **out, icseg_error *error) {
-    bool found;
-    *out = NULL;
+/* Writes the extension at `end` of the path, in lower or upper case. */
+static void set_extension(char *path, size_t end, const char *extension, bool capitals) {
     for (char *to = path + end;; extension++) {
         *to++ = (char)(capitals ? toupper(*extension) : tolower(*extension));
         if (!*extension) break;
     }
+}
+
+/* *out: a copy of the path; NULL if the file does not exist. */
+static icseg_status try_path(icseg_arena *arena, const char *path, char **out, icseg_error *error) {
+    bool found;
+    *out = NULL;
     ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
     if (found && !(*out = icseg_arena_strdup(arena, path))) return icseg_fail_memory_in(error, 0, path);
     return ICSEG_OK;
 }
 
 /* Tries the name's stem with the extension of each image format. */
-static icseg_status try_types(icseg_arena *arena, const char *folder, const char *name, char **out,
+static icseg_status try_types(icseg_import *im, icseg_arena *arena, const char *folder, const char *name, char **out,
                               icseg_error *error) {
     struct stat first, second;
     size_t end;
     char *path = stem_path(arena, folder, name, &end);
     if (!path) return icseg_fail_memory_in(error, 0, name);
     for (int i = 0; icseg_image_types[i / 2]; i++) {
-        char *other;
-        ICSEG_TRY(try_extension(arena, path, end, icseg_image_types[i / 2], i % 2, &other, error));
+        char *other = NULL;
+        bool may;
+        set_extension(path, end, icseg_image_types[i / 2], i % 2);
+        ICSEG_TRY(icseg_listing_may_have(&im->listing, im->arena, path, &may, error));
+        if (may) ICSEG_TRY(try_path(arena, path, &other, error));
         if (other && !*out)
             *out = other;
         else if (other && stat(*out, &first) == 0 && stat(other, &second) == 0 &&
@@ -107,15 +113,17 @@ static icseg_status try_file(icseg_arena *arena, const char *folder, const char 
     if (*out || !*extension) return ICSEG_OK;
     char *path = stem_path(arena, folder, name, &end);
     if (!path) return icseg_fail_memory_in(error, 0, name);
-    for (int capitals = 0; capitals < 2 && !*out; capitals++)
-        ICSEG_TRY(try_extension(arena, path, end, extension, capitals, out, error));
+    for (int capitals = 0; capitals < 2 && !*out; capitals++) {
+        set_extension(path, end, extension, capitals);
+        ICSEG_TRY(try_path(arena, path, out, error));
+    }
     return ICSEG_OK;
 }
 
-static icseg_status try_folders(icseg_arena *arena, icseg_image_query query, const char *name, char **out,
-                                icseg_error *error) {
+static icseg_status try_folders(icseg_import *im, icseg_arena *arena, icseg_image_query query, const char *name,
+                                char **out, icseg_error *error) {
     for (const char *const *folder = query.folders; *folder && !*out; folder++)
-        ICSEG_TRY(query.any_type ? try_types(arena, *folder, name, out, error)
+        ICSEG_TRY(query.any_type ? try_types(im, arena, *folder, name, out, error)
                                  : try_file(arena, *folder, name, out, error));
     return ICSEG_OK;
 }
@@ -180,10 +188,10 @@ static icseg_status try_tree(icseg_import *im, icseg_arena *arena, const char *f
 static icseg_status find_in(icseg_import *im, icseg_arena *arena, icseg_image_query query, char **out,
                             icseg_error *error) {
     const char *name = query.name, *base = icseg_path_name(name);
-    if (icseg_import_is_inside(name)) ICSEG_TRY(try_folders(arena, query, name, out, error));
+    if (icseg_import_is_inside(name)) ICSEG_TRY(try_folders(im, arena, query, name, out, error));
     for (const char *end = name; query.tree && !*out && end != base; end = strchr(end, '/') + 1)
         ICSEG_TRY(try_tree(im, arena, query.tree, end, out, error));
-    if (!*out) ICSEG_TRY(try_folders(arena, query, base, out, error));
+    if (!*out) ICSEG_TRY(try_folders(im, arena, query, base, out, error));
     return query.tree && !*out ? try_tree(im, arena, query.tree, base, out, error) : ICSEG_OK;
 }
 
