@@ -26,16 +26,7 @@ unit() {
     local status=$?
     grep -E '^[0-9]+: (\[  (FAILED|ERROR)|.*(error:|ERROR:|runtime error))|\*\*\*' "$log/$1.unit" | head -n 60
     local sum
-    sum=$(awk '
-        /^[0-9]+: .*\[  PASSED  \] [0-9]+ test/ {split($0, a, "PASSED  ] "); p += a[2] + 0; summed[$1 + 0] = 1}
-        /^[0-9]+: .*\[  FAILED  \] [0-9]+ test/ {split($0, a, "FAILED  ] "); f += a[2] + 0; failed[$1 + 0] = 1}
-        /^[0-9]+: .*GROUP (SETUP|TEARDOWN)/ {f++; failed[$1 + 0] = 1} # which cmocka does not count itself
-        /^ *[0-9]+\/[0-9]+ Test +#[0-9]+:/ {
-            id = $0; sub(/.*#/, "", id); id += 0
-            if (/ Passed / ? !summed[id] : !failed[id]) f++
-        }
-        /No tests were found/ {f++}
-        END {printf "%d passed, %d failed", p, f}' "$log/$1.unit")
+    sum=$(awk -f scripts/count_cases.awk "$log/$1.unit")
     [ $status -eq 0 ] || [[ $sum != *" 0 failed" ]] || sum="${sum% 0 failed} 1 failed" # ctest itself failed
     grep -hoE '\[  SKIPPED \] [0-9]+ test' "$log/$1.unit" | awk '{n += $4} END {if (n) print n " skipped (see ctest -V)"}'
     echo "$sum"

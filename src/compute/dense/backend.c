@@ -132,9 +132,12 @@ static icseg_dense_shape shape_of(const icseg_primitive_spec *spec) {
     return shape;
 }
 
+/* oneDNN refuses what is impossible, with a message. */
 static bool supports(const icseg_primitive_spec *spec) {
-    if (spec->kind == ICSEG_MATMUL && spec->matmul.out_stride[3] != 1) return false;
-    return icseg_processor_is_arm64() && spec->options.precision == ICSEG_PRODUCT_F32;
+    const icseg_primitive_options *o = &spec->options;
+    bool fits = spec->kind == ICSEG_MATMUL ? spec->matmul.out_stride[3] == 1
+                                           : spec->conv.out_height > 0 && spec->conv.out_width > 0;
+    return icseg_processor_is_arm64() && fits && o->precision == ICSEG_PRODUCT_F32 && o->in != ICSEG_U8 && !o->residual;
 }
 
 static void close(icseg_primitive *primitive) {
