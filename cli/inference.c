@@ -29,7 +29,7 @@ icseg_status inference_open(icseg_session **out, int32_t precision, icseg_model 
     if (used != ICSEG_PRECISION_F32 || precision == ICSEG_PRECISION_AUTO || precision == ICSEG_PRECISION_F32)
         return ICSEG_OK;
     icseg_printer_note(printer, "note: --precision %s: this processor %s; f32 is used", inference_precisions[precision],
-                       precision == ICSEG_PRECISION_BF16     ? "has neither AVX512_BF16 nor AMX_BF16"
+                       precision == ICSEG_PRECISION_BF16     ? "has none of AVX512_BF16, AMX_BF16 and the bf16 of ARM"
                        : precision == ICSEG_PRECISION_BF16X2 ? "does not have AMX"
                                                              : "does not have AVX2");
     return ICSEG_OK;

@@ -205,10 +205,12 @@ static icseg_status print_version(icseg_error *error) {
     TRY(icseg_build_info(&build, error));
     printf("icseg %s\n\noneDNN %d.%d.%d, built with %s%s\n", build.version, (int)build.onednn[0], (int)build.onednn[1],
            (int)build.onednn[2], build.compiler, build.sanitizers ? ", with sanitizers" : "");
-    printf("kernels   baseline%s%s\n", build.kernels_avx2 ? ", AVX2" : "", build.kernels_avx512 ? ", AVX-512" : "");
-    printf("processor%s%s%s%s%s%s\n", build.avx2 ? " AVX2" : "", build.avx512 ? " AVX-512" : "",
+    printf("kernels   %s%s%s\n", build.neon ? "NEON" : "baseline", build.kernels_avx2 ? ", AVX2" : "",
+           build.kernels_avx512 ? ", AVX-512" : "");
+    printf("processor%s%s%s%s%s%s%s%s%s%s\n", build.avx2 ? " AVX2" : "", build.avx512 ? " AVX-512" : "",
            build.vnni ? " VNNI" : "", build.avx512_bf16 ? " AVX512_BF16" : "", build.amx ? " AMX" : "",
-           build.avx2 || build.avx512 ? "" : " baseline");
+           build.neon ? " NEON" : "", build.dotprod ? " dotprod" : "", build.i8mm ? " i8mm" : "",
+           build.arm_bf16 ? " bf16" : "", build.avx2 || build.avx512 || build.neon ? "" : " baseline");
     bool none = !build.train && !build.tiff && !build.webp && !build.gif && !build.heif && !build.matlab &&
                 !build.video && !build.onnx && !HAS_SERVE;
     printf("parts    %s%s%s%s%s%s%s%s%s%s\n", none ? " none" : "", build.train ? " train" : "",

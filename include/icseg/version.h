@@ -44,6 +44,10 @@ typedef struct icseg_build {
     bool video;           /**< Videos and cameras (ICSEG_VIDEO), if FFmpeg's libraries are installed. */
     bool vnni;            /**< The processor has AVX-512 VNNI or AVX-VNNI: int8 is several times as fast as f32. */
     bool onnx;            /**< ONNX files (ICSEG_ONNX). */
+    bool neon;            /**< A 64-bit ARM processor, whose kernels use NEON. */
+    bool dotprod;         /**< It has sums of products of bytes (sdot), which int8 uses. */
+    bool i8mm;            /**< It has products of matrices of bytes (usmmla): int8 is fastest. */
+    bool arm_bf16;        /**< It has products of matrices of bf16 (bfmmla): products of bf16 are fast. */
 } icseg_build;
 /** Initialises #icseg_build: `icseg_build build = {ICSEG_BUILD_INIT};` */
 #define ICSEG_BUILD_INIT ICSEG_INIT(icseg_build)

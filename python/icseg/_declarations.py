@@ -907,6 +907,10 @@ class icseg_build(Structure):
     video: bool
     vnni: bool
     onnx: bool
+    neon: bool
+    dotprod: bool
+    i8mm: bool
+    arm_bf16: bool
     _fields_ = [
         ("struct_size", c_size_t),
         ("version", c_char_p),
@@ -928,6 +932,10 @@ class icseg_build(Structure):
         ("video", c_bool),
         ("vnni", c_bool),
         ("onnx", c_bool),
+        ("neon", c_bool),
+        ("dotprod", c_bool),
+        ("i8mm", c_bool),
+        ("arm_bf16", c_bool),
     ]
 
 

@@ -24,8 +24,8 @@ def build_info() -> dict[str, Any]:
 
     Returns:
         "version": of the library; "compiler": its description; "onednn": the version of oneDNN, (major, minor, patch); and whether the build or the
-        processor has each of "kernels_avx2", "kernels_avx512", "avx2", "avx512", "avx512_bf16", "vnni", "amx", "train",
-        "tiff", "webp", "gif", "heif", "video", "matlab", "onnx", "sanitizers".
+        processor has each of "kernels_avx2", "kernels_avx512", "avx2", "avx512", "avx512_bf16", "vnni", "amx", "neon",
+        "dotprod", "i8mm", "arm_bf16", "train", "tiff", "webp", "gif", "heif", "video", "matlab", "onnx", "sanitizers".
     """
     build = init(c.icseg_build)
     call("icseg_build_info", ctypes.byref(build))

@@ -187,12 +187,12 @@ static icseg_status choose_precision(icseg_bench *b, icseg_error *error) {
     ICSEG_TRY(icseg_session_open(&b->session, b->model, &options, error));
     b->precision = icseg_session_precision(b->session);
     if (b->precision == b->options.precision || b->options.precision == ICSEG_PRECISION_AUTO) return ICSEG_OK;
-    return icseg_fail_field(error, ICSEG_ERROR_UNSUPPORTED, "precision", ICSEG_REMEDY_NONE,
-                            b->options.precision == ICSEG_PRECISION_BF16
-                                ? "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; use f32 or auto"
-                            : b->options.precision == ICSEG_PRECISION_BF16X2
-                                ? "bf16x2: this processor does not have AMX; use f32 or auto"
-                                : "int8: this processor does not have AVX2; use f32 or auto");
+    return icseg_fail_field(
+        error, ICSEG_ERROR_UNSUPPORTED, "precision", ICSEG_REMEDY_NONE,
+        b->options.precision == ICSEG_PRECISION_BF16
+            ? "bf16: this processor has none of AVX512_BF16, AMX_BF16 and the bf16 of ARM; use f32 or auto"
+        : b->options.precision == ICSEG_PRECISION_BF16X2 ? "bf16x2: this processor does not have AMX; use f32 or auto"
+                                                         : "int8: this processor does not have AVX2; use f32 or auto");
 }
 
 static icseg_status check_range(const char *field, int32_t value, int32_t min, int32_t max, icseg_error *error) {

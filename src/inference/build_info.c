@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The contents of this build, and the instruction sets of the processor. */
+#include "base/processor.h"
 #include "base/struct_size.h"
 #include "base/system.h"
 #include "compute/onednn/onednn.h"
@@ -31,9 +32,13 @@ static void describe_instructions(icseg_build *build) {
 #ifdef ICSEG_KERNEL_CLONES
     build->kernels_avx2 = build->kernels_avx512 = true;
 #endif
-#endif
     build->avx512_bf16 = icseg_compute_bf16() >= ICSEG_BF16_FAST;
     build->amx = icseg_compute_bf16() >= ICSEG_BF16_AMX;
+#endif
+    build->neon = icseg_processor_is_arm64();
+    build->dotprod = icseg_processor_has_dotprod();
+    build->i8mm = icseg_processor_has_i8mm();
+    build->arm_bf16 = icseg_processor_has_bf16();
 }
 
 icseg_status icseg_build_info(icseg_build *out, icseg_error *error) {

@@ -35,7 +35,8 @@ static icseg_status open_session(icseg_trainer *t, icseg_error *error) {
     icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = t->threads, .precision = r->eval.precision};
     bool requested = r->train.precision == ICSEG_PRECISION_BF16 || r->eval.precision == ICSEG_PRECISION_BF16;
     if (requested && icseg_precision_here(ICSEG_PRECISION_BF16) == ICSEG_PRECISION_F32)
-        icseg_trainer_warn(t, "bf16: this processor has neither AVX512_BF16 nor AMX_BF16; f32 is used");
+        icseg_trainer_warn(t,
+                           "bf16: this processor has none of AVX512_BF16, AMX_BF16 and the bf16 of ARM; f32 is used");
     return icseg_session_open(&t->session, t->model, &options, error);
 }
 

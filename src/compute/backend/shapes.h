@@ -80,8 +80,8 @@ typedef struct icseg_operands {
 /* bf16 on this processor. Below FAST, primitives of bf16 are slower than those of f32; with NONE they fail to open. */
 typedef enum icseg_bf16_support {
     ICSEG_BF16_NONE,
-    ICSEG_BF16_EMULATED, /* AVX-512 without instructions for it */
-    ICSEG_BF16_FAST,     /* AVX512_BF16: twice the rate of f32, which is less than Winograd gains */
+    ICSEG_BF16_EMULATED, /* AVX-512 or NEON without instructions for it */
+    ICSEG_BF16_FAST,     /* AVX512_BF16 or ARM's bf16: twice the rate of f32, which is less than Winograd gains */
     ICSEG_BF16_AMX       /* AMX: eight times the rate of f32 and more */
 } icseg_bf16_support;
 

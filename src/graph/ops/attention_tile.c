@@ -61,8 +61,12 @@ typedef struct implementation {
 
 static bool has_baseline(void) { return true; }
 
-#define LANES       4
-#define ROWS        4
+#define LANES 4
+#ifdef __aarch64__ /* which has twice as many registers */
+#define ROWS 8
+#else
+#define ROWS 4
+#endif
 #define NAMED(name) name##_baseline
 #include "graph/ops/attention_tile_kernel.h"
 
