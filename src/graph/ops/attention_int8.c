@@ -166,11 +166,50 @@ ICSEG_INLINE __m512i pack_512(const __m512 x[4]) {
 #define NAMED(name) name##_amx
 #include "graph/ops/attention_int8_kernel.h"
 #pragma GCC pop_options
+
+#elif defined(__aarch64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ >= 10
+#include <arm_neon.h>
+
+/* -- 128-bit vectors */
+
+static bool always(void) { return true; }
+
+/* GCC would load the words of all rows first and run out of registers. */
+ICSEG_INLINE int32x4_t spread_integer(int32_t x) {
+    __asm__ volatile("" ::: "memory");
+    return vdupq_n_s32(x);
+}
+
+/* The low byte of each number, moved to byte `index`: the bytes below it are those of `to`. */
+#define MOVED(to, index, x) vsliq_n_s32(to, (int32x4_t)(x), 8 * (index))
+
+#pragma GCC push_options
+#pragma GCC target("arch=armv8.2-a+i8mm")
+#define LANES              4
+#define FLOATS             float32x4_t
+#define INTEGERS           int32x4_t
+#define SPREAD             vdupq_n_f32
+#define SPREAD_INTEGER     spread_integer
+#define MAX                vmaxnmq_f32
+#define FMA(x, y, z)       vfmaq_f32(z, x, y)
+#define FLOOR              vrndmq_f32
+#define SCALE(x, exponent) (float32x4_t) vaddq_s32((int32x4_t)(x), vshlq_n_s32(vcvtq_s32_f32(exponent), 23))
+#define TO_FLOATS          vcvtq_f32_s32
+#define ROWS               8
+#define GROUP              4
+#define DOT(sum, x, y)     vusdotq_s32(sum, (uint8x16_t)(x), (int8x16_t)(y))
+#define PACK(x)            MOVED(MOVED(MOVED((int32x4_t)(x)[0], 1, (x)[1]), 2, (x)[2]), 3, (x)[3])
+#define ONES               vdupq_n_s32(0x01010101)
+#define NAMED(name)        name##_i8mm
+#include "graph/ops/attention_int8_kernel.h"
+#pragma GCC pop_options
 #endif
 
 /* The fastest first. */
 static const implementation implementations[] = {
-#ifdef LANES
+#if defined(LANES) && defined(__aarch64__)
+    {&icseg_multiplier_neon_i8mm, always, TILE_i8mm, GROUP_i8mm, run_i8mm},
+#elif defined(LANES)
     {&icseg_multiplier_amx_int8, has_avx512, TILE_amx, GROUP_amx, run_amx},
     {&icseg_multiplier_avx512_vnni, has_avx512, TILE_avx512_vnni, GROUP_avx512_vnni, run_avx512_vnni},
     {&icseg_multiplier_avx_vnni, has_avx2, TILE_avx_vnni, GROUP_avx_vnni, run_avx_vnni},
