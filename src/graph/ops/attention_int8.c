@@ -90,6 +90,7 @@ static bool has_avx512(void) { return __builtin_cpu_supports("x86-64-v4"); }
 #define FLOOR(x)           _mm256_round_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
 #define SCALE(x, exponent) (__m256) _mm256_add_epi32((__m256i)(x), _mm256_slli_epi32(_mm256_cvtps_epi32(exponent), 23))
 #define TO_FLOATS          _mm256_cvtepi32_ps
+#define CLAMP(x)           _mm256_max_ps(x, _mm256_set1_ps(-64)) /* SCALE needs a bound */
 /* The low halves of two vectors, side by side. */
 #define PAIR(x, y) _mm256_blend_epi16((__m256i)(x), _mm256_slli_epi32((__m256i)(y), 16), 0xaa)
 
@@ -125,6 +126,7 @@ static bool has_avx512(void) { return __builtin_cpu_supports("x86-64-v4"); }
 #undef FLOOR
 #undef SCALE
 #undef TO_FLOATS
+#undef CLAMP
 
 /* -- 512-bit vectors */
 
@@ -138,6 +140,7 @@ static bool has_avx512(void) { return __builtin_cpu_supports("x86-64-v4"); }
 #define FLOOR(x)           _mm512_roundscale_ps(x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)
 #define SCALE(x, exponent) _mm512_scalef_ps(x, exponent)
 #define TO_FLOATS          _mm512_cvtepi32_ps
+#define CLAMP(x)           (x)
 
 #pragma GCC push_options
 #pragma GCC target("arch=x86-64-v4,avx512vnni,prefer-vector-width=512")

@@ -50,9 +50,9 @@ __attribute__((noinline)) static void NAMED(multiply)(int vectors, INTEGERS out[
 }
 #endif
 
-/* 2^x for x <= 0, at least 2^-64; relative error 1.2e-4, of 2^0 none */
+/* 2^x for x <= 0; relative error 1.2e-4, of 2^0 none. Below -64, and for NaN: 2^-64, 0 or NaN. */
 ICSEG_INLINE FLOATS NAMED(power)(FLOATS x) {
-    x = MAX(x, SPREAD(-64));
+    x = CLAMP(x);
     FLOATS whole = FLOOR(x), r = x - whole;
     FLOATS p = FMA(r, SPREAD(0.07751163602f), SPREAD(0.22748836398f));
     p = FMA(p, r, SPREAD(0.695f));
@@ -64,6 +64,8 @@ static void NAMED(pack_queries)(const icseg_attention_head *h, const icseg_atten
                                 int64_t rows, const buffers *b) {
     int64_t groups = o->deep / GROUP;
     for (int64_t i = 0; i < TILE; i++) {
+        icseg_attention_prefetch(h->q + (first + TILE + i) * h->q_pitch, h->depth);
+        icseg_attention_prefetch(h->out + (first + i) * h->out_pitch, h->depth);
         b->unit[i] = 0;
         if (i < rows)
             b->unit[i] = icseg_attention_quantise_query(h->q + (first + i) * h->q_pitch, h->depth, o, b->row, b->bytes);
@@ -81,13 +83,14 @@ ICSEG_INLINE void NAMED(score)(const int vectors, const icseg_attention_operands
     for (int64_t j = first; j < first + n; j += ROWS, to += ROWS * VECTORS) {
         INTEGERS sum[ROWS][VECTORS];
         const char *rows = o->keys + j / PANEL * o->key_steps * PANEL_BYTES + j % PANEL * ICSEG_ROW_BYTES;
+        const float *unit = o->key_unit + j, *bias = o->key_bias + j;
         NAMED(multiply)(vectors, sum, rows, b->q, (depth + GROUP - 1) / GROUP);
 #pragma GCC unroll 16
         for (int r = 0; r < ROWS; r++) {
-            FLOATS unit = SPREAD(o->key_unit[j + r]), bias = SPREAD(o->key_bias[j + r]);
+            FLOATS u = SPREAD(unit[r]), v = SPREAD(bias[r]);
 #pragma GCC unroll 3
             for (int c = 0; c < vectors; c++) {
-                FLOATS score = FMA(TO_FLOATS(sum[r][c]), unit, bias);
+                FLOATS score = FMA(TO_FLOATS(sum[r][c]), u, v);
                 to[r * VECTORS + c] = score;
                 top[c] = MAX(score, top[c]);
             }
@@ -96,25 +99,37 @@ ICSEG_INLINE void NAMED(score)(const int vectors, const icseg_attention_operands
     for (int c = 0; c < vectors; c++) ((FLOATS *)(void *)b->top)[c] = top[c];
 }
 
+/* The bytes of a group of scores, of which `n` are valid; the others become 0. */
+ICSEG_INLINE INTEGERS NAMED(group)(const int n, const FLOATS *score, FLOATS top, FLOATS unit) {
+    FLOATS x[GROUP];
+#pragma GCC unroll 4
+    for (int t = 0; t < GROUP; t++)
+        x[t] = t < n ? FMA(NAMED(power)((score[t * VECTORS] - top) * unit), SPREAD(255), SPREAD(ROUNDER))
+                     : SPREAD(ROUNDER);
+    return PACK(x);
+}
+
 /* The scores of n keys -> bytes, 255 at the largest of them; adds the sums. */
 ICSEG_INLINE void NAMED(exponentials)(const int vectors, int64_t n, const buffers *b) {
     for (int c = 0; c < vectors; c++) {
         FLOATS unit = ((FLOATS *)(void *)b->unit)[c], top = ((FLOATS *)(void *)b->top)[c];
         FLOATS *most = (FLOATS *)(void *)b->most + c, *total = (FLOATS *)(void *)b->sum + c;
-        FLOATS before = *most, after = MAX(before, top);
+        const FLOATS *score = (const FLOATS *)(const void *)b->p + c;
         INTEGERS sum = {0}, *to = (INTEGERS *)(void *)b->bytes + c;
-        for (int64_t j = 0; j < n; j += GROUP, to += VECTORS) {
-            FLOATS x[GROUP];
-#pragma GCC unroll 4
-            for (int t = 0; t < GROUP; t++) {
-                FLOATS score = ((const FLOATS *)(const void *)b->p)[(j + t) * VECTORS + c];
-                x[t] = FMA(NAMED(power)((score - top) * unit), SPREAD(255), SPREAD(ROUNDER));
-                if (j + t >= n) x[t] = SPREAD(ROUNDER);
+        for (int64_t left = n; left > 0; left -= GROUP, to += VECTORS, score += GROUP * VECTORS) {
+            INTEGERS bytes;
+            switch (left) {
+            case 1: bytes = NAMED(group)(1, score, top, unit); break;
+            case 2: bytes = NAMED(group)(2, score, top, unit); break;
+            case 3: bytes = NAMED(group)(3, score, top, unit); break;
+            default: bytes = NAMED(group)(GROUP, score, top, unit);
             }
-            *to = PACK(x);
-            sum = DOT(sum, *to, ONES);
+            *to = bytes;
+            sum = DOT(sum, bytes, ONES);
         }
-        FLOATS old = NAMED(power)((before - after) * unit), new = NAMED(power)((top - after) * unit);
+        FLOATS least = SPREAD(-64), before = *most, after = MAX(before, top);
+        FLOATS old = NAMED(power)(MAX((before - after) * unit, least));
+        FLOATS new = NAMED(power)(MAX((top - after) * unit, least));
         *total = FMA(TO_FLOATS(sum), new, *total * old);
         *most = after;
         ((FLOATS *)(void *)b->old)[c] = old;
@@ -154,11 +169,14 @@ ICSEG_INLINE void NAMED(attend)(const int vectors, const icseg_attention_head *h
 /* A query whose unit is not finite has the sum 0, and so the result NaN. */
 static void NAMED(write)(const icseg_attention_head *h, const icseg_attention_operands *o, int64_t first, int64_t rows,
                          const buffers *b) {
-    for (int64_t i = 0; i < rows; i++) {
-        float *to = h->out + (first + i) * h->out_pitch, inverse = 1 / b->sum[i];
-        for (int64_t d = 0; d < h->depth; d++)
-            to[d] = fmaf(b->out[d * TILE + i] * inverse, o->value_unit[d], o->value_centre[d]) + *o->poison;
+    FLOATS inverse[VECTORS], *out = (FLOATS *)(void *)b->out, poison = SPREAD(*o->poison);
+    for (int c = 0; c < VECTORS; c++) inverse[c] = SPREAD(1) / ((const FLOATS *)(const void *)b->sum)[c];
+    for (int64_t d = 0; d < h->depth; d++, out += VECTORS) {
+        FLOATS unit = SPREAD(o->value_unit[d]), centre = SPREAD(o->value_centre[d]);
+        for (int c = 0; c < VECTORS; c++) out[c] = FMA(out[c] * inverse[c], unit, centre) + poison;
     }
+    for (int64_t i = 0; i < rows; i++)
+        for (int64_t d = 0; d < h->depth; d++) h->out[(first + i) * h->out_pitch + d] = b->out[d * TILE + i];
 }
 
 static void NAMED(run)(const icseg_attention_head *h, const icseg_attention_operands *o, int64_t first, int64_t end,

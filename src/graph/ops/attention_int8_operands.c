@@ -6,7 +6,8 @@
 
 #include "base/vmath.h"
 
-enum { PANEL = ICSEG_TILE_ROWS, PANEL_BYTES = ICSEG_TILE_BYTES, WORD = 4, LIMIT = 127, BIAS = 128 };
+/* AHEAD: rows that are prefetched. */
+enum { PANEL = ICSEG_TILE_ROWS, PANEL_BYTES = ICSEG_TILE_BYTES, WORD = 4, LIMIT = 127, BIAS = 128, AHEAD = 8 };
 
 /* Adding this rounds to an integer, which is then in the low bits. */
 static const float rounder = 12582912.0f;
@@ -62,8 +63,12 @@ ICSEG_INLINE float largest(const float *x, int64_t n) {
             int32_t size = bits[i + j] & 0x7fffffff;
             lane[j] = size > lane[j] ? size : lane[j];
         }
-    int32_t most = 0;
-    for (int j = 0; j < ICSEG_LANES; j++) most = lane[j] > most ? lane[j] : most;
+#pragma omp simd
+    for (int j = 0; j < 8; j++) lane[j] = lane[j + 8] > lane[j] ? lane[j + 8] : lane[j];
+#pragma omp simd
+    for (int j = 0; j < 4; j++) lane[j] = lane[j + 4] > lane[j] ? lane[j + 4] : lane[j];
+    int32_t x0 = lane[0] > lane[1] ? lane[0] : lane[1], x1 = lane[2] > lane[3] ? lane[2] : lane[3];
+    int32_t most = x0 > x1 ? x0 : x1;
     float result;
     memcpy(&result, &most, sizeof result);
     return result;
@@ -110,16 +115,20 @@ ICSEG_KERNEL static float quantise_row(const float *x, const icseg_attention_ope
 /* -- keys and queries */
 
 ICSEG_KERNEL static void add_rows(const float *x, int64_t pitch, int64_t rows, int64_t n, float *sum) {
-    for (int64_t i = 0; i < rows; i++, x += pitch)
+    for (int64_t i = 0; i < rows; i++, x += pitch) {
+        icseg_attention_prefetch(x + AHEAD * pitch, n);
 #pragma omp simd
         for (int64_t d = 0; d < n; d++) sum[d] += x[d];
+    }
 }
 
 ICSEG_KERNEL static void add_squares(const float *x, int64_t pitch, int64_t rows, int64_t n, const float *centre,
                                      float *sum) {
-    for (int64_t i = 0; i < rows; i++, x += pitch)
+    for (int64_t i = 0; i < rows; i++, x += pitch) {
+        icseg_attention_prefetch(x + AHEAD * pitch, n);
 #pragma omp simd
         for (int64_t d = 0; d < n; d++) sum[d] = fmaf(x[d] - centre[d], x[d] - centre[d], sum[d]);
+    }
 }
 
 /* The factor of queries that gives both the same size, of which these are the squares; 1 if there is none. */
@@ -164,6 +173,7 @@ void icseg_attention_quantise_keys(const icseg_attention_head *h, const icseg_at
     for (int64_t j = 0; j < o->key_panels * PANEL; j++) {
         char *to = o->keys + j / PANEL * o->key_steps * PANEL_BYTES + j % PANEL * ICSEG_ROW_BYTES;
         int32_t sum;
+        icseg_attention_prefetch(h->k + (j + AHEAD) * h->kv_pitch, h->depth);
         if (j < h->keys)
             centre_row(h->k + j * h->kv_pitch, h->depth, o);
         else
@@ -194,12 +204,14 @@ float icseg_attention_quantise_query(const float *q, int64_t depth, const icseg_
 /* A number that is not finite makes `high` NaN. */
 ICSEG_KERNEL static void find_intervals(const float *x, int64_t pitch, int64_t rows, int64_t n, float *low,
                                         float *high) {
-    for (int64_t i = 0; i < rows; i++, x += pitch)
+    for (int64_t i = 0; i < rows; i++, x += pitch) {
+        icseg_attention_prefetch(x + AHEAD * pitch, n);
 #pragma omp simd
         for (int64_t d = 0; d < n; d++) {
             low[d] = x[d] < low[d] ? x[d] : low[d];
             high[d] = fmaf(x[d], 0, x[d] > high[d] ? x[d] : high[d]);
         }
+    }
 }
 
 /* or-s integer `index` of each channel's word with those of a key. */

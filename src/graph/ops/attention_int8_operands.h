@@ -3,6 +3,7 @@
 #ifndef ICSEG_GRAPH_OPS_ATTENTION_INT8_OPERANDS_H
 #define ICSEG_GRAPH_OPS_ATTENTION_INT8_OPERANDS_H
 
+#include "base/system.h"
 #include "compute/reduced/multiplier.h"
 #include "graph/ops/attention_tile.h"
 
@@ -38,6 +39,12 @@ size_t icseg_attention_operands_divide(icseg_attention_operands *o, char *memory
 /* Both may run at the same time. Of q, the size of each channel matters. */
 void icseg_attention_quantise_keys(const icseg_attention_head *head, const icseg_attention_operands *o);
 void icseg_attention_quantise_values(const icseg_attention_head *head, const icseg_attention_operands *o);
+
+/* Rows are too far apart for the hardware prefetcher. Prefetching rows beyond the last one is harmless. */
+ICSEG_INLINE void icseg_attention_prefetch(const float *row, int64_t depth) {
+    enum { LINE = 16 };
+    for (int64_t d = 0; d < depth; d += LINE) __builtin_prefetch(row + d);
+}
 
 /* Returns the unit. row (deep): scratch memory. to: `deep` integers plus 128, of the operands' size. */
 float icseg_attention_quantise_query(const float *q, int64_t depth, const icseg_attention_operands *o, float *row,
