@@ -68,15 +68,16 @@ static double rate(const icseg_bench_result *r, const struct options *o) {
 static icseg_status print_json(const struct options *o, const icseg_bench_result *r, const icseg_session_layers *layers,
                                icseg_error *error) {
     json_t *line = json_pack(
-        "{ss so ss ss si si si si si sf sf sI sf sf sf sf sf sf sf sf sf s{si si si si}}", "mode", modes[o->mode],
-        "model", json_text(name_of(o)), "prompt", prompts[r->prompt], "dtype", dtypes[r->precision], "classes",
-        (int)r->classes, "size", (int)o->size, "batch", (int)o->batch, "n", (int)o->runs, "threads", (int)r->threads,
-        "min_s_per_image", r->min_seconds, "median_s_per_image", r->median_seconds, "peak_mib",
+        "{ss so ss ss si si si si si sf sf sI sf sf sf sf sf sf sf sf sf s{si si si si} s{si si}}", "mode",
+        modes[o->mode], "model", json_text(name_of(o)), "prompt", prompts[r->prompt], "dtype", dtypes[r->precision],
+        "classes", (int)r->classes, "size", (int)o->size, "batch", (int)o->batch, "n", (int)o->runs, "threads",
+        (int)r->threads, "min_s_per_image", r->min_seconds, "median_s_per_image", r->median_seconds, "peak_mib",
         (json_int_t)mib(r->peak_bytes), "first_s", r->first_seconds, "flops", r->flops, "flops_per_s", rate(r, o),
         "measured_peak_flops_per_s", r->peak_flops_per_second, "share_of_peak", rate(r, o) / r->peak_flops_per_second,
         "activations_mib", mib(r->activation_bytes), "scratch_mib", mib(r->scratch_bytes), "weights_mib",
         mib(r->weight_bytes), "packed_mib", mib(r->packed_bytes), "layers", "f32", (int)layers->f32, "bf16",
-        (int)layers->bf16, "bf16x2", (int)layers->bf16x2, "int8", (int)layers->int8);
+        (int)layers->bf16, "bf16x2", (int)layers->bf16x2, "int8", (int)layers->int8, "attention", "f32",
+        (int)layers->attention_f32, "int8", (int)layers->attention_int8);
     icseg_string text = {0};
     TRY(json_finish(line, false, JSON_REAL_PRECISION(6), &text, error));
     puts(text.data);
@@ -84,19 +85,24 @@ static icseg_status print_json(const struct options *o, const icseg_bench_result
     return ICSEG_OK;
 }
 
-/* "  layers              40 int8, 3 f32": the precisions that occur. */
-static void print_layers(const icseg_session_layers *l) {
-    const struct {
-        const char *name;
-        int32_t count;
-    } all[] = {{"int8", l->int8}, {"bf16x2", l->bf16x2}, {"bf16", l->bf16}, {"f32", l->f32}};
-    const char *between = "  layers              ";
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
-        if (!all[i].count) continue;
-        printf("%s%d %s", between, (int)all[i].count, all[i].name);
+/* "  layers              40 int8, 3 f32": the precisions that occur; nothing if there are none. */
+static void print_counts(const char *title, const int32_t counts[4]) {
+    static const char *const names[] = {"int8", "bf16x2", "bf16", "f32"};
+    const char *between = "";
+    for (int i = 0; i < 4; i++) {
+        if (!counts[i]) continue;
+        if (*between)
+            printf("%s%d %s", between, (int)counts[i], names[i]);
+        else
+            printf("  %-18s  %d %s", title, (int)counts[i], names[i]);
         between = ", ";
     }
-    putchar('\n');
+    if (*between) putchar('\n');
+}
+
+static void print_layers(const icseg_session_layers *l) {
+    print_counts("layers", (const int32_t[]){l->int8, l->bf16x2, l->bf16, l->f32});
+    print_counts("attention", (const int32_t[]){l->attention_int8, 0, 0, l->attention_f32});
 }
 
 static void print_text(const struct options *o, const icseg_bench_result *r, const icseg_session_layers *layers) {

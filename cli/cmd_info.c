@@ -86,8 +86,10 @@ static icseg_status print_calibration(icseg_model *model, const int32_t size[2],
     icseg_status status = icseg_session_open(&session, model, &options, error);
     if (status == ICSEG_OK) status = icseg_session_layers_at(session, 1, size[1], size[0], &layers, error);
     if (status == ICSEG_OK)
-        printf("all %d layers; this processor runs %d in int8 and %d in f32\n", (int)found.layers, (int)layers.int8,
-               (int)layers.f32);
+        printf("all %d layers; this processor runs %d in int8 and %d in f32, and %d attention operators in int8 and %d "
+               "in f32\n",
+               (int)found.layers, (int)layers.int8, (int)layers.f32, (int)layers.attention_int8,
+               (int)layers.attention_f32);
     icseg_session_close(&session);
     return status;
 }

@@ -92,7 +92,8 @@ ICSEG_API icseg_status icseg_bench_open(icseg_bench **out, const icseg_bench_opt
  * @return ICSEG_ERROR_CANCELLED when the progress callback cancels */
 ICSEG_API icseg_status icseg_bench_run(icseg_bench *bench, icseg_bench_result *out, icseg_error *error);
 
-/** Counts the layers of the timed network by the precision in which they are computed (icseg_session_layers_at).
+/** Counts the layers and attention operators of the timed network by the precision in which they are computed
+ * (icseg_session_layers_at).
  *
  * @param bench the benchmark
  * @param out receives the numbers; its struct_size must be set

@@ -96,20 +96,23 @@ typedef struct icseg_session_cost {
 ICSEG_API icseg_status icseg_session_cost_at(icseg_session *session, int32_t count, int32_t height, int32_t width,
                                              icseg_session_cost *out, icseg_error *error);
 
-/** Numbers of convolutions and linear layers with weights that a network computes in each precision. */
+/** Numbers of convolutions and linear layers with weights that a network computes in each precision, and of attention
+ * operators: products of queries, keys and values, which have no weights. */
 typedef struct icseg_session_layers {
-    size_t struct_size; /**< ICSEG_SESSION_LAYERS_INIT */
-    int32_t f32;        /**< single precision */
-    int32_t bf16;       /**< ICSEG_PRECISION_BF16 */
-    int32_t bf16x2;     /**< ICSEG_PRECISION_BF16X2 */
-    int32_t int8;       /**< ICSEG_PRECISION_INT8 */
+    size_t struct_size;     /**< ICSEG_SESSION_LAYERS_INIT */
+    int32_t f32;            /**< layers in single precision */
+    int32_t bf16;           /**< layers in ICSEG_PRECISION_BF16 */
+    int32_t bf16x2;         /**< layers in ICSEG_PRECISION_BF16X2 */
+    int32_t int8;           /**< layers in ICSEG_PRECISION_INT8 */
+    int32_t attention_f32;  /**< attention operators in single precision */
+    int32_t attention_int8; /**< attention operators in ICSEG_PRECISION_INT8 */
 } icseg_session_layers;
 
 /** Initialises an icseg_session_layers. */
 #define ICSEG_SESSION_LAYERS_INIT ICSEG_INIT(icseg_session_layers)
 
-/** Builds the same network as icseg_session_cost_at, and counts its layers by precision, as this processor computes
- * them: a layer whose shape does not gain from a reduced precision is computed in f32.
+/** Builds the same network as icseg_session_cost_at, and counts its layers and attention operators by precision, as
+ * this processor computes them: one whose shape does not gain from a reduced precision is computed in f32.
  *
  * @param session the session
  * @param count images in the batch, at least 1

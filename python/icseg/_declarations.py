@@ -777,12 +777,16 @@ class icseg_session_layers(Structure):
     bf16: int
     bf16x2: int
     int8: int
+    attention_f32: int
+    attention_int8: int
     _fields_ = [
         ("struct_size", c_size_t),
         ("f32", c_int32),
         ("bf16", c_int32),
         ("bf16x2", c_int32),
         ("int8", c_int32),
+        ("attention_f32", c_int32),
+        ("attention_int8", c_int32),
     ]
 
 

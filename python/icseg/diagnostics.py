@@ -69,7 +69,7 @@ class Benchmark:
         training_bytes: gradients and the optimiser's moments.
         threads, classes: in use.
         prompt, precision: of the model.
-        layers: how many convolutions and linear layers are computed in each precision.
+        layers: how many convolutions and linear layers, and attention operators, are computed in each precision.
         profile: the slowest row first; empty without `profile`.
         profile_text: the profile as tables; empty without `profile`.
     """

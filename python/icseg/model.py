@@ -578,7 +578,7 @@ class Model(Closing):
         Returns:
             "parameters" and "trainable": elements of the weights; "flops": operations of a run, a multiply-add counts as
             two; "weights", "activations", "unplanned" and "scratch": bytes; "layers": how many convolutions and linear
-            layers are computed in each precision.
+            layers, and attention operators, are computed in each precision.
         """
         height, width = whole(height, "height"), whole(width, "width")
         cost, layers = init(c.icseg_session_cost), init(c.icseg_session_layers)

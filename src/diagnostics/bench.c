@@ -339,7 +339,7 @@ icseg_status icseg_bench_run(icseg_bench *bench, icseg_bench_result *out, icseg_
 }
 
 icseg_status icseg_bench_layers(const icseg_bench *bench, icseg_session_layers *out, icseg_error *error) {
-    enum { FIRST_SIZE = sizeof(icseg_session_layers) };
+    enum { FIRST_SIZE = offsetof(icseg_session_layers, int8) + sizeof out->int8 };
     icseg_session_layers layers = {.struct_size = sizeof layers};
     ICSEG_NEED(bench);
     ICSEG_NEED(out);

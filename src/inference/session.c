@@ -158,6 +158,8 @@ void icseg_session_add_layers(icseg_session_layers *sum, const icseg_program *pr
     sum->bf16 += count.bf16;
     sum->bf16x2 += count.bf16x2;
     sum->int8 += count.int8;
+    sum->attention_f32 += count.attention_f32;
+    sum->attention_int8 += count.attention_int8;
 }
 
 static icseg_status measure(void *user) {
@@ -219,7 +221,7 @@ icseg_status icseg_session_cost_at(icseg_session *session, int32_t count, int32_
 
 icseg_status icseg_session_layers_at(icseg_session *session, int32_t count, int32_t height, int32_t width,
                                      icseg_session_layers *out, icseg_error *error) {
-    enum { FIRST_SIZE = sizeof(icseg_session_layers) };
+    enum { FIRST_SIZE = offsetof(icseg_session_layers, int8) + sizeof out->int8 };
     measurement m;
     ICSEG_NEED(session);
     ICSEG_NEED(out);

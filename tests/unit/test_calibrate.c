@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "graph/run/executor.h"
 #include "graph/ops.h"
+#include "graph/ops/attention_int8.h"
 #include "compute/primitive.h"
 #include "graph/activation_ranges.h"
 #include "icseg/calibrate.h"
@@ -398,6 +399,33 @@ static void a_complete_calibration_is_used_and_layers_are_counted_by_precision(v
     icseg_model_close(&m);
 }
 
+static void attention_is_counted_by_precision(void **state) {
+    (void)state;
+    enum { BLOCKS = 4 }; /* of tiny-vit */
+    icseg_session_options int8 = {ICSEG_SESSION_OPTIONS_INIT, .precision = ICSEG_PRECISION_INT8};
+    icseg_session_layers plain = {ICSEG_SESSION_LAYERS_INIT}, quick = {ICSEG_SESSION_LAYERS_INIT};
+    icseg_model *m = test_model("tiny-vit", CLASSES, 2), *calibrated;
+    icseg_image image = test_image(WIDTH, HEIGHT, 1);
+    icseg_calibrator *calibrator;
+    icseg_session *session;
+    ok(icseg_calibrator_open(&calibrator, m, NULL, &error));
+    ok(icseg_calibrator_add(calibrator, &image, &error));
+    ok(icseg_calibrator_model(calibrator, &calibrated, &error));
+    ok(icseg_session_open(&session, calibrated, NULL, &error));
+    ok(icseg_session_layers_at(session, 1, 224, 224, &plain, &error));
+    icseg_session_close(&session);
+    ok(icseg_session_open(&session, calibrated, &int8, &error));
+    ok(icseg_session_layers_at(session, 1, 224, 224, &quick, &error));
+    icseg_session_close(&session);
+    assert_true(plain.attention_f32 >= BLOCKS && plain.attention_int8 == 0);
+    assert_int_equal(quick.attention_f32 + quick.attention_int8, plain.attention_f32);
+    assert_true(!icseg_attention_int8_is_faster(197, 197, 16) || quick.attention_int8 >= BLOCKS);
+    icseg_calibrator_close(&calibrator);
+    icseg_image_close(&image);
+    icseg_model_close(&calibrated);
+    icseg_model_close(&m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ranges_are_kept_by_layer),
@@ -410,6 +438,7 @@ int main(void) {
         cmocka_unit_test(damaged_ranges_are_refused),
         cmocka_unit_test(a_calibration_that_int8_cannot_use_is_refused_for_int8_only),
         cmocka_unit_test(a_complete_calibration_is_used_and_layers_are_counted_by_precision),
+        cmocka_unit_test(attention_is_counted_by_precision),
     };
     return cmocka_run_group_tests(tests, test_scratch_open, test_scratch_close);
 }

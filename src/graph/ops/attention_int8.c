@@ -198,6 +198,7 @@ ICSEG_INLINE int32x4_t spread_integer(int32_t x) {
 #define FLOOR              vrndmq_f32
 #define SCALE(x, exponent) (float32x4_t) vaddq_s32((int32x4_t)(x), vshlq_n_s32(vcvtq_s32_f32(exponent), 23))
 #define TO_FLOATS          vcvtq_f32_s32
+#define CLAMP(x)           vmaxnmq_f32(x, vdupq_n_f32(-64)) /* SCALE needs a bound */
 #define ROWS               8
 #define GROUP              4
 #define DOT(sum, x, y)     vusdotq_s32(sum, (uint8x16_t)(x), (int8x16_t)(y))

@@ -2,6 +2,8 @@
  * Opening a program: planning the graph's memory and preparing its kernels. */
 #include "graph/run/program.h"
 
+#include "graph/ops/operators.h"
+
 static void count_work(icseg_program *p, const icseg_node *node) {
     if (!node->op->run) return;
     if (node->op->flops) p->summary.flops += node->op->flops(p->graph, node);
@@ -83,10 +85,17 @@ static void count_layer(icseg_layer_count *count, const icseg_kernel *k) {
         count->f32++;
 }
 
+static void count_attention(icseg_layer_count *count, const icseg_kernel *k) {
+    const icseg_op *op = k->node->op;
+    if (op != &icseg_op_attention && op != &icseg_op_attention_packed && op != &icseg_op_segment_attention) return;
+    *(k->precision == ICSEG_PRODUCT_INT8 ? &count->attention_int8 : &count->attention_f32) += 1;
+}
+
 icseg_layer_count icseg_program_layers(const icseg_program *program) {
     icseg_layer_count count = {0};
     for (int32_t n = 0; n < icseg_graph_node_count(program->graph); n++) {
         const icseg_kernel *k = &program->kernels[n];
+        if (k->node) count_attention(&count, k);
         for (int i = 0; k->node && i < k->node->input_count; i++) {
             const icseg_param *p =
                 k->node->input[i] == ICSEG_NONE ? NULL : icseg_graph_param_of(program->graph, k->node->input[i]);

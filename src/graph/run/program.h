@@ -27,9 +27,10 @@ typedef struct icseg_program {
 icseg_status icseg_program_open(icseg_program **out, const icseg_graph *graph, icseg_error *error);
 void icseg_program_close(icseg_program **program);
 
-/* Numbers of layers (graph/activation_ranges.h) that are computed in each precision. */
+/* Numbers of layers (graph/activation_ranges.h), and of attention operators, that are computed in each precision. */
 typedef struct icseg_layer_count {
     int32_t f32, bf16, bf16x2, int8;
+    int32_t attention_f32, attention_int8;
 } icseg_layer_count;
 icseg_layer_count icseg_program_layers(const icseg_program *program);
 

@@ -28,7 +28,7 @@ refuse 1 'safetensors' icseg calibrate "$val/000000.jpg" "$val" --out "$work/x"
 
 # The number of layers that run in int8. A calibration of another version or of some layers only is refused.
 expect 0 '^int8 calibration +none$' icseg info "$tiny"
-expect 0 '^int8 calibration +all [0-9]+ layers; this processor runs [0-9]+ in int8 and [0-9]+ in f32$' icseg info "$work/int8.safetensors"
+expect 0 '^int8 calibration +all [0-9]+ layers; this processor runs [0-9]+ in int8 and [0-9]+ in f32, and [0-9]+ attention operators in int8 and [0-9]+ in f32$' icseg info "$work/int8.safetensors"
 bad=$work/bad.safetensors
 LC_ALL=C sed 's/{\\"version\\": 2/{\\"version\\": 1/' "$work/int8.safetensors" >"$bad"
 expect 0 '^int8 calibration +the INT8 calibration has the format of another version; calibrate it again' icseg info "$bad"
