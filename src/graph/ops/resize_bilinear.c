@@ -180,7 +180,7 @@ static icseg_status resize_prepare(icseg_kernel *k, icseg_error *error) {
 /* The row that begins with element `at` of a tensor, which may be NULL. */
 static tensor_row row_at(const void *tensor, const icseg_value_info *info, int64_t at) {
     return (tensor_row){tensor ? (const char *)tensor + (size_t)at * icseg_dtype_size(info->dtype) : NULL,
-                 icseg_format_of(info)};
+                        icseg_format_of(info)};
 }
 
 static icseg_status resize_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
