@@ -13,7 +13,7 @@
 struct options {
     const char *checkpoint, *out;
     int32_t size[2]; /* width, height; 0: the model's */
-    bool dynamic, force;
+    bool dynamic, int8, force;
     open_options open;
 };
 
@@ -27,6 +27,8 @@ static const icseg_option rows[] = {
      .shown = "that of the model's windows, or 512x512", ICSEG_EXACTLY(2), ICSEG_BETWEEN(32, 16384)},
     {"dynamic", ICSEG_FIELD_BOOL(struct options, dynamic),
      "any number of images, of any size whose sides are multiples of 32"},
+    {"int8", ICSEG_FIELD_BOOL(struct options, int8),
+     "weights of 8 bits and quantised inputs, for a checkpoint of `icseg calibrate`"},
     {"force", ICSEG_FIELD_BOOL(struct options, force), "replace OUT if it exists"},
     OPEN_CLASS_ROWS(struct options, open),
     OPEN_ROWS(struct options, open, "CHECKPOINT"),
@@ -47,8 +49,8 @@ static icseg_status check_out(const struct options *o, icseg_error *error) {
 
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
-    icseg_onnx_options options = {ICSEG_ONNX_OPTIONS_INIT, .height = o->size[1], .width = o->size[0],
-                                  .dynamic = o->dynamic, .threads = thread_count()};
+    icseg_onnx_options options = {ICSEG_ONNX_OPTIONS_INIT, .height = o->size[1],      .width = o->size[0],
+                                  .dynamic = o->dynamic,   .threads = thread_count(), .int8 = o->int8};
     icseg_model *model = NULL;
     TRY(check_out(o, error));
     TRY(open_check(&o->open, open_given(&o->open), "--classes", ICSEG_PRECISION_F32, error));
@@ -74,6 +76,7 @@ const icseg_command icseg_command_export = {
     .examples = "icseg export runs/photos/best.safetensors photos.onnx\n"
                 "icseg export runs/photos/best.safetensors photos.onnx --size 1024x512 --force\n"
                 "icseg export runs/photos/best.safetensors photos.onnx --dynamic\n"
+                "icseg export calibrated.safetensors photos_int8.onnx --int8\n"
                 "icseg export ViT-B-16.pt street.onnx --classes \"sky; road; person, man, woman\"\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),

@@ -27,16 +27,19 @@ typedef struct icseg_onnx_options {
      * patches of 14 pixels, 28, and so on), with height and width 0. Else it accepts one image of the given size. */
     bool dynamic;
     int32_t threads; /**< with which the file is checked; 0: all cores */
+    /** The layers that a calibration covers (icseg/calibrate.h) have weights of 8 bits, and their inputs are quantised:
+     * QuantizeLinear and DequantizeLinear, which runtimes turn into products of integers. */
+    bool int8;
 } icseg_onnx_options;
 
 /** Initialises an icseg_onnx_options. */
 #define ICSEG_ONNX_OPTIONS_INIT ICSEG_INIT(icseg_onnx_options)
 
-/** Writes the network of a model as an ONNX file (docs/onnx.md): operators of opset 17, in f32. Its input `image` is
- * uint8 (N, 3, H, W), red, green, blue, which the file normalises itself. Its outputs are `labels`, int64 (N, H, W),
- * the class of each pixel, and `logits`, float (N, K, h, w), from which labels are interpolated. Metadata has the names
- * and colours of the classes. Class embeddings that do not depend on the image are constants; otherwise the file has
- * the text encoder for the model's classes. Thread-safe.
+/** Writes the network of a model as an ONNX file (docs/onnx.md): operators of opset 17, in f32 or INT8. Its input
+ * `image` is uint8 (N, 3, H, W), red, green, blue, which the file normalises itself. Its outputs are `labels`, int64
+ * (N, H, W), the class of each pixel, and `logits`, float (N, K, h, w), from which labels are interpolated. Metadata
+ * has the names and colours of the classes. Class embeddings that do not depend on the image are constants; otherwise
+ * the file has the text encoder for the model's classes. Thread-safe.
  *
  * @param model   a model, which is not changed. One of open vocabulary is written for one size, whose sides are
  *                multiples of the patch (32 for a ResNet), and without a threshold
@@ -44,7 +47,8 @@ typedef struct icseg_onnx_options {
  * @param options NULL: all zero
  * @param progress NULL: silent. The check of the file is reported, operator by operator
  * @param error   receives the message on failure; may be NULL
- * @return ICSEG_ERROR_ARGUMENT if an option is wrong; ICSEG_ERROR_UNSUPPORTED for a dynamic open-vocabulary model
+ * @return ICSEG_ERROR_ARGUMENT if an option is wrong, or the model is not calibrated and the file is to be in INT8;
+ * ICSEG_ERROR_UNSUPPORTED for a dynamic open-vocabulary model
  * or one with a threshold, for files above 2 GiB, which ONNX does not allow, and without ICSEG_ONNX;
  * ICSEG_ERROR_CANCELLED; ICSEG_ERROR_IO if the file cannot be written; ICSEG_ERROR_INTERNAL if the file would not
  * compute what the model does, which is compared before it is written */

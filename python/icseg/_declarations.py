@@ -621,12 +621,14 @@ class icseg_onnx_options(Structure):
     width: int
     dynamic: bool
     threads: int
+    int8: bool
     _fields_ = [
         ("struct_size", c_size_t),
         ("height", c_int32),
         ("width", c_int32),
         ("dynamic", c_bool),
         ("threads", c_int32),
+        ("int8", c_bool),
     ]
 
 

@@ -218,6 +218,7 @@ class Model(Closing):
         height: int = 0,
         width: int = 0,
         dynamic: bool = False,
+        int8: bool = False,
         progress: CallbackLike = None,
     ) -> None:
         """Writes the network as an ONNX file (docs/onnx.md), which ONNX Runtime, OpenVINO and other programs run.
@@ -229,6 +230,7 @@ class Model(Closing):
             path: the file.
             height, width: of the images; 0: those of the windows with which the model is evaluated, or 512.
             dynamic: the file accepts any number of images of any size whose sides are multiples of 32.
+            int8: weights of 8 bits and quantised inputs, for a model from `icseg.calibrate`.
             progress: of the check of the file, as for `icseg.train`.
 
         Raises:
@@ -236,7 +238,7 @@ class Model(Closing):
             UnsupportedError: a file of 2 GiB, a build without ONNX, or a model of open vocabulary that is dynamic or has a
                 threshold.
         """
-        options = init(c.icseg_onnx_options, height=height, width=width, dynamic=dynamic, threads=self._threads)
+        options = init(c.icseg_onnx_options, height=height, width=width, dynamic=dynamic, threads=self._threads, int8=int8)
         with self._session, self._handle as model, Watch(progress) as watch:
             call(
                 "icseg_model_export_onnx", model, path_bytes(path), ctypes.byref(options), watch.pointer,

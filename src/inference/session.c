@@ -38,15 +38,7 @@ static icseg_status check(const icseg_session_options *o, const icseg_model *mod
     if ((int)o->precision < ICSEG_PRECISION_F32 || o->precision > ICSEG_PRECISION_INT8)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "precision", ICSEG_REMEDY_SET_FIELD,
                                 "precision is %d: not a value of icseg_precision", (int)o->precision);
-    if (o->precision == ICSEG_PRECISION_INT8 && model->open)
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "precision", ICSEG_REMEDY_SET_FIELD,
-                                "an open-vocabulary model cannot be calibrated, which int8 needs; use bf16 or bf16x2");
-    if (o->precision == ICSEG_PRECISION_INT8 && model->ranges_problem[0])
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "precision", ICSEG_REMEDY_CALIBRATE,
-                                "%s; calibrate the model again", model->ranges_problem);
-    if (o->precision == ICSEG_PRECISION_INT8 && !icseg_model_is_calibrated(model))
-        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "precision", ICSEG_REMEDY_CALIBRATE,
-                                "int8 needs activation ranges, which this model does not have; calibrate it first");
+    if (o->precision == ICSEG_PRECISION_INT8) ICSEG_TRY(icseg_model_need_calibration(model, "precision", error));
     return ICSEG_OK;
 }
 

@@ -250,6 +250,19 @@ const char *const *icseg_model_class_names(const icseg_model *m) { return m ? m-
 int32_t icseg_model_name_count(const icseg_model *m) {
     return !m ? 0 : m->open ? m->open->info.word_count : m->texts.count;
 }
+icseg_status icseg_model_need_calibration(const icseg_model *m, const char *field, icseg_error *error) {
+    if (m->open)
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_SET_FIELD,
+                                "an open-vocabulary model cannot be calibrated, which int8 needs; use bf16 or bf16x2");
+    if (m->ranges_problem[0])
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_CALIBRATE,
+                                "%s; calibrate the model again", m->ranges_problem);
+    if (!icseg_model_is_calibrated(m))
+        return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, field, ICSEG_REMEDY_CALIBRATE,
+                                "int8 needs activation ranges, which this model does not have; calibrate it first");
+    return ICSEG_OK;
+}
+
 bool icseg_model_is_calibrated(const icseg_model *m) { return m && icseg_activation_ranges_count(m->ranges) > 0; }
 
 icseg_status icseg_model_calibration_of(const icseg_model *m, icseg_model_calibration *out, icseg_error *error) {

@@ -43,6 +43,9 @@ icseg_status icseg_model_build_open(icseg_model **out, const icseg_config *confi
 /* ICSEG_ERROR_UNSUPPORTED if the model is one of open vocabulary, which cannot be `done`: "saved", for the message. */
 icseg_status icseg_model_need_trained(const icseg_model *model, const char *done, icseg_error *error);
 
+/* ICSEG_ERROR_ARGUMENT, about the option `field`, unless the model can run in INT8. */
+icseg_status icseg_model_need_calibration(const icseg_model *model, const char *field, icseg_error *error);
+
 /* One more reference, which icseg_model_close drops. Thread-safe. */
 icseg_model *icseg_model_retain(icseg_model *model);
 

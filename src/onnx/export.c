@@ -107,16 +107,18 @@ static icseg_status read_options(exporter *e, const icseg_onnx_options *options,
     ICSEG_TRY(icseg_struct_read(&e->options, sizeof e->options, options, FIRST_SIZE, "icseg_onnx_options", error));
     ICSEG_TRY(icseg_threads_check(e->options.threads, error));
     if (e->model->open) ICSEG_TRY(check_open(e, error));
+    if (e->options.int8) ICSEG_TRY(icseg_model_need_calibration(e->model, "int8", error));
     return choose_size(e, error);
 }
 
 /* -- the network */
 
 static icseg_status build(exporter *e, icseg_error *error) {
-    ICSEG_TRY(icseg_onnx_reference_build(&e->reference, e->model, 1, e->height, e->width, error));
+    ICSEG_TRY(icseg_onnx_reference_build(&e->reference, e->model, e->options.int8, 1, e->height, e->width, error));
     const icseg_network *n = &e->reference.network;
     e->translation = (icseg_onnx_translation){
         .writer = &e->writer, .graph = e->reference.graph, .dynamic = e->options.dynamic, .image = n->image};
+    if (e->options.int8) e->translation.ranges = e->model->ranges;
     const icseg_value outputs[] = {n->logits, n->prediction[0]};
     ICSEG_TRY(icseg_onnx_analyse(&e->translation, 2, outputs, error));
     return icseg_onnx_reference_run(&e->reference, error);
@@ -221,7 +223,7 @@ static icseg_status check(exporter *e, const Icseg__Onnx__GraphProto *graph, ics
     icseg_onnx_reference other = {0};
     ICSEG_TRY(icseg_onnx_reference_check(&e->reference, graph, &e->progress, error));
     if (!e->options.dynamic) return ICSEG_OK;
-    icseg_status status = icseg_onnx_reference_build(&other, e->model, 2, e->width, e->height, error);
+    icseg_status status = icseg_onnx_reference_build(&other, e->model, e->options.int8, 2, e->width, e->height, error);
     if (status == ICSEG_OK) status = icseg_onnx_reference_run(&other, error);
     if (status == ICSEG_OK) status = icseg_onnx_reference_check(&other, graph, &e->progress, error);
     icseg_onnx_reference_close(&other);

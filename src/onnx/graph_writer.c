@@ -161,7 +161,8 @@ const char *icseg_onnx_find(const icseg_onnx_writer *w, const char *name) {
 static size_t element_size(int32_t type) {
     return type == ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT   ? sizeof(float)
            : type == ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ? sizeof(int64_t)
-                                                                 : 1; /* BOOL */
+           : type == ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__INT32 ? sizeof(int32_t)
+                                                                 : 1; /* BOOL, INT8, UINT8 */
 }
 
 const char *icseg_onnx_initializer(icseg_onnx_writer *w, const char *name, int32_t type, icseg_shape shape,

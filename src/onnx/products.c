@@ -9,6 +9,7 @@
 #include "graph/ops/attention_attributes.h"
 #include "graph/ops/attributes.h"
 #include "onnx/operators.h"
+#include "onnx/quantized.h"
 
 enum { FLOAT = ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT };
 
@@ -70,10 +71,10 @@ static const char *convolution(icseg_onnx_translation *t, const icseg_node *n, c
     m->weights = icseg_onnx_param(t, m->weight);
     if (bias) m->bias = icseg_onnx_param(t, bias);
     if (norm) fold_batch_norm(t, m, norm);
-    const char *in[3] = {icseg_onnx_operand(t, n, 0),
-                         icseg_onnx_initializer(w, m->weight->name, FLOAT, m->weight->file_shape, m->weights)};
+    const icseg_onnx_weights weights = {m->weight->name, m->weight->file_shape, m->weights, m->transposed, m->out};
+    const char *in[3] = {icseg_onnx_layer_input(t, n), icseg_onnx_layer_weights(t, n, &weights)};
     snprintf(name, sizeof name, "%s.bias", n->scope);
-    if (m->bias) in[2] = icseg_onnx_initializer(w, name, FLOAT, ICSEG_SHAPE(m->out), m->bias);
+    if (m->bias) in[2] = icseg_onnx_layer_bias(t, n, name, &weights, m->bias);
     const char *y = icseg_onnx_append(w, n->name, type, m->bias ? 3 : 2, in);
     ICSEG_ONNX_INTS(w, "kernel_shape", m->weight->file_shape.dim[2], m->weight->file_shape.dim[3]);
     return y;
@@ -123,14 +124,20 @@ const char *icseg_onnx_linear(icseg_onnx_translation *t, const icseg_node *n) {
     icseg_onnx_writer *w = t->writer;
     const icseg_param *weight = param_of(t, n, 1);
     if (!weight) return NULL;
-    const char *matrix = icseg_onnx_initializer(
-        w, weight->name, FLOAT, ICSEG_SHAPE(weight->shape.dim[1], weight->shape.dim[0]), transposed(t, weight));
-    const char *y = ICSEG_ONNX_NODE(w, n->name, "MatMul", icseg_onnx_operand(t, n, 0), matrix);
+    const icseg_onnx_weights weights = {weight->name, ICSEG_SHAPE(weight->shape.dim[1], weight->shape.dim[0]),
+                                        transposed(t, weight), 1, weight->shape.dim[0]};
+    const char *x = icseg_onnx_layer_input(t, n), *matrix = icseg_onnx_layer_weights(t, n, &weights);
+    const char *y = ICSEG_ONNX_NODE(w, n->name, "MatMul", x, matrix);
     return n->input_count > 2 ? ICSEG_ONNX_NODE(w, n->name, "Add", y, icseg_onnx_operand(t, n, 2)) : y;
 }
 
 const char *icseg_onnx_project(icseg_onnx_translation *t, const icseg_node *n) {
-    return ICSEG_ONNX_NODE(t->writer, n->name, "MatMul", icseg_onnx_operand(t, n, 0), icseg_onnx_operand(t, n, 1));
+    const icseg_param *weight = param_of(t, n, 1);
+    if (!weight) return NULL;
+    const icseg_onnx_weights weights = {weight->name, weight->shape, icseg_onnx_param(t, weight), 1,
+                                        weight->shape.dim[1]};
+    const char *x = icseg_onnx_layer_input(t, n), *matrix = icseg_onnx_layer_weights(t, n, &weights);
+    return ICSEG_ONNX_NODE(t->writer, n->name, "MatMul", x, matrix);
 }
 
 const char *icseg_onnx_similarity(icseg_onnx_translation *t, const icseg_node *n) {

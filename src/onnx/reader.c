@@ -61,6 +61,7 @@ static icseg_status run_node(reader *r, const Icseg__Onnx__NodeProto *node) {
     icseg_onnx_operator *run = icseg_onnx_find_shaping(node->op_type);
     if (!run) run = icseg_onnx_find_pointwise(node->op_type);
     if (!run) run = icseg_onnx_find_map(node->op_type);
+    if (!run) run = icseg_onnx_find_quantized(node->op_type);
     if (!run) return icseg_onnx_wrong(&step, "this operator is not known");
     ICSEG_ONNX_EXPECT(&step, node->n_input <= ICSEG_ONNX_INPUTS && node->n_output <= ICSEG_ONNX_OUTPUTS);
     for (size_t i = 0; i < node->n_input; i++) {

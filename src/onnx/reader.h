@@ -10,7 +10,7 @@
 #include "base/progress.h"
 #include "tensor/shape.h"
 
-/* Elements are float (FLOAT), int64_t (INT64), or bytes (BOOL, UINT8). */
+/* Elements are float (FLOAT), int64_t (INT64), int32_t (INT32), or bytes (BOOL, INT8, UINT8). */
 typedef struct icseg_onnx_tensor {
     int32_t type;
     icseg_shape shape;
@@ -42,11 +42,14 @@ typedef struct icseg_onnx_step {
 typedef icseg_status icseg_onnx_operator(icseg_onnx_step *step);
 
 /* The function for an operator, or NULL. */
+icseg_onnx_operator *icseg_onnx_find_quantized(const char *type); /* reader_quantized.c */
 icseg_onnx_operator *icseg_onnx_find_shaping(const char *type);   /* reader_shapes.c */
 icseg_onnx_operator *icseg_onnx_find_pointwise(const char *type); /* reader_pointwise.c */
 icseg_onnx_operator *icseg_onnx_find_map(const char *type);       /* reader_maps.c */
 
 #define ICSEG_ONNX_FLOAT ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT
+#define ICSEG_ONNX_INT8  ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__INT8
+#define ICSEG_ONNX_INT32 ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__INT32
 #define ICSEG_ONNX_INT64 ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__INT64
 #define ICSEG_ONNX_BOOL  ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__BOOL
 #define ICSEG_ONNX_UINT8 ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__UINT8

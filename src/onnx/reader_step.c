@@ -11,7 +11,10 @@ void icseg_onnx_tensor_close(icseg_onnx_tensor *t) {
 }
 
 size_t icseg_onnx_element_size(int32_t type) {
-    return type == ICSEG_ONNX_FLOAT ? sizeof(float) : type == ICSEG_ONNX_INT64 ? sizeof(int64_t) : 1;
+    return type == ICSEG_ONNX_FLOAT   ? sizeof(float)
+           : type == ICSEG_ONNX_INT64 ? sizeof(int64_t)
+           : type == ICSEG_ONNX_INT32 ? sizeof(int32_t)
+                                      : 1;
 }
 
 icseg_status icseg_onnx_wrong(const icseg_onnx_step *s, const char *what) {

@@ -22,11 +22,12 @@ typedef struct icseg_onnx_reference {
     const float *logits;   /* of the classes, after the run */
     const int16_t *labels; /* (batch, height, width), after the run */
     icseg_model *model;
+    bool int8; /* layers with a calibrated range run in INT8 */
 } icseg_onnx_reference;
 
 /* Builds the graph. Further values may be kept before it runs. Close it also after a failure. */
-icseg_status icseg_onnx_reference_build(icseg_onnx_reference *out, icseg_model *model, int64_t batch, int64_t height,
-                                        int64_t width, icseg_error *error);
+icseg_status icseg_onnx_reference_build(icseg_onnx_reference *out, icseg_model *model, bool int8, int64_t batch,
+                                        int64_t height, int64_t width, icseg_error *error);
 icseg_status icseg_onnx_reference_run(icseg_onnx_reference *reference, icseg_error *error);
 /* ICSEG_ERROR_INTERNAL unless an ONNX graph with the outputs labels and logits has nearly the same results. */
 icseg_status icseg_onnx_reference_check(const icseg_onnx_reference *reference, const Icseg__Onnx__GraphProto *graph,

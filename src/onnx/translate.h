@@ -23,12 +23,13 @@ typedef struct icseg_onnx_value {
 typedef struct icseg_onnx_translation {
     icseg_onnx_writer *writer;
     icseg_graph *graph;
-    const icseg_executor *constants; /* has run: contains the values of constants */
-    bool dynamic;                    /* batch, height and width are symbols */
-    icseg_value image;               /* the graph's input */
-    icseg_onnx_value *value;         /* (values) */
-    bool *live;                      /* (nodes): needed for the outputs */
-    icseg_value latest_map;          /* the last map that was translated */
+    const icseg_executor *constants;       /* has run: contains the values of constants */
+    const icseg_activation_ranges *ranges; /* of layers that become INT8; NULL: all are f32 */
+    bool dynamic;                          /* batch, height and width are symbols */
+    icseg_value image;                     /* the graph's input */
+    icseg_onnx_value *value;               /* (values) */
+    bool *live;                            /* (nodes): needed for the outputs */
+    icseg_value latest_map;                /* the last map that was translated */
 } icseg_onnx_translation;
 
 /* Finds out what depends on the image, and keeps the constants that the rest reads, so that an executor computes them.

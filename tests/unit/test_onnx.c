@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "icseg/calibrate.h"
 #include "icseg/onnx.h"
 #include "icseg/open_vocabulary.h"
 #include "onnx/graph_writer.h"
@@ -44,17 +45,17 @@ static void export(icseg_model *model, const char *path, const icseg_onnx_option
     if (icseg_model_export_onnx(model, path, options, NULL, &error) != ICSEG_OK) fail_msg("%s", error.message);
 }
 
-static icseg_onnx_reference reference_of(icseg_model *model, int64_t batch, int64_t height, int64_t width) {
+static icseg_onnx_reference reference_of(icseg_model *model, bool int8, int64_t batch, int64_t height, int64_t width) {
     icseg_onnx_reference r;
     icseg_error error;
-    icseg_status status = icseg_onnx_reference_build(&r, model, batch, height, width, &error);
+    icseg_status status = icseg_onnx_reference_build(&r, model, int8, batch, height, width, &error);
     if (status == ICSEG_OK) status = icseg_onnx_reference_run(&r, &error);
     if (status != ICSEG_OK) fail_msg("%s", error.message);
     return r;
 }
 
 static void assert_same(icseg_model *model, const file *f, int64_t batch, int64_t height, int64_t width) {
-    icseg_onnx_reference r = reference_of(model, batch, height, width);
+    icseg_onnx_reference r = reference_of(model, false, batch, height, width);
     icseg_error error;
     if (icseg_onnx_reference_check(&r, f->model->graph, NULL, &error) != ICSEG_OK) fail_msg("%s", error.message);
     icseg_onnx_reference_close(&r);
@@ -81,7 +82,7 @@ static void a_file_computes_what_the_model_does(void **state) {
 
 /* The reference is what a session computes, pixel by pixel, also for words of a class. */
 static void assert_reference(icseg_model *model, int64_t height, int64_t width) {
-    icseg_onnx_reference r = reference_of(model, 1, height, width);
+    icseg_onnx_reference r = reference_of(model, false, 1, height, width);
     icseg_session *session = test_session(model, ICSEG_PRECISION_F32);
     icseg_image image = {.width = (int32_t)width, .height = (int32_t)height};
     icseg_eval_options whole = {ICSEG_EVAL_OPTIONS_INIT};
@@ -205,7 +206,7 @@ static void a_graph_that_is_not_right_is_noticed(void **state) {
                {a_shape_does_not_fit, "(Reshape) is not valid"}};
     const char *path = test_scratch("changed.onnx");
     icseg_model *model = test_model("tiny-resnet", CLASSES, 4);
-    icseg_onnx_reference r = reference_of(model, 1, HEIGHT, WIDTH);
+    icseg_onnx_reference r = reference_of(model, false, 1, HEIGHT, WIDTH);
     export(model, path, &(icseg_onnx_options){ICSEG_ONNX_OPTIONS_INIT, .height = HEIGHT, .width = WIDTH});
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         icseg_error error = {0};
@@ -216,6 +217,79 @@ static void a_graph_that_is_not_right_is_noticed(void **state) {
         close_file(&f);
     }
     icseg_onnx_reference_close(&r);
+    icseg_model_close(&model);
+}
+
+/* -- INT8 */
+
+static icseg_model *calibrated(const char *preset) {
+    icseg_model *model = test_model(preset, CLASSES, 7), *made;
+    icseg_image image = test_image(WIDTH, HEIGHT, 1);
+    icseg_calibrator *calibrator;
+    icseg_error error;
+    icseg_status status = icseg_calibrator_open(&calibrator, model, NULL, &error);
+    if (status == ICSEG_OK) status = icseg_calibrator_add(calibrator, &image, &error);
+    if (status == ICSEG_OK) status = icseg_calibrator_model(calibrator, &made, &error);
+    if (status != ICSEG_OK) fail_msg("%s", error.message);
+    icseg_calibrator_close(&calibrator);
+    icseg_image_close(&image);
+    icseg_model_close(&model);
+    return made;
+}
+
+static int count_nodes(const file *f, const char *type) {
+    int count = 0;
+    for (size_t i = 0; i < f->model->graph->n_node; i++) count += !strcmp(f->model->graph->node[i]->op_type, type);
+    return count;
+}
+
+/* The first initialiser whose name ends in `end`. */
+static Icseg__Onnx__TensorProto *tensor_ending(const file *f, const char *end) {
+    for (size_t i = 0; i < f->model->graph->n_initializer; i++) {
+        Icseg__Onnx__TensorProto *t = f->model->graph->initializer[i];
+        size_t length = strlen(t->name), wanted = strlen(end);
+        if (length > wanted && !strcmp(t->name + length - wanted, end)) return t;
+    }
+    fail_msg("no tensor ends in %s", end);
+    return NULL;
+}
+
+static void layers_are_quantised_on_request(void **state) {
+    (void)state;
+    static const char *const presets[] = {"tiny-resnet", "tiny-vit"};
+    const char *path = test_scratch("int8.onnx");
+    for (int i = 0; i < 2; i++) {
+        icseg_model *model = calibrated(presets[i]);
+        icseg_error error;
+        export(model, path,
+               &(icseg_onnx_options){ICSEG_ONNX_OPTIONS_INIT, .height = HEIGHT, .width = WIDTH, .int8 = true});
+        file f = read_file(path);
+        int quantised = count_nodes(&f, "QuantizeLinear"), restored = count_nodes(&f, "DequantizeLinear");
+        assert_true(quantised > 10 && restored > 2 * quantised); /* inputs, weights and biases */
+        icseg_onnx_reference r = reference_of(model, true, 1, HEIGHT, WIDTH);
+        if (icseg_onnx_reference_check(&r, f.model->graph, NULL, &error) != ICSEG_OK) fail_msg("%s", error.message);
+        float *scale = (float *)(void *)tensor_ending(&f, "weight.scale")->raw_data.data;
+        for (size_t o = 0; o < tensor_ending(&f, "weight.scale")->raw_data.len / sizeof *scale; o++) scale[o] *= -1;
+        assert_int_equal(icseg_onnx_reference_check(&r, f.model->graph, NULL, &error), ICSEG_ERROR_INTERNAL);
+        icseg_onnx_reference_close(&r);
+        close_file(&f);
+        export(model, path, &(icseg_onnx_options){ICSEG_ONNX_OPTIONS_INIT, .height = HEIGHT, .width = WIDTH});
+        f = read_file(path);
+        assert_int_equal(count_nodes(&f, "QuantizeLinear"), 0);
+        close_file(&f);
+        icseg_model_close(&model);
+    }
+}
+
+static void a_model_without_a_calibration_cannot_be_int8(void **state) {
+    (void)state;
+    icseg_model *model = test_model("tiny-resnet", CLASSES, 4);
+    const icseg_onnx_options options = {ICSEG_ONNX_OPTIONS_INIT, .int8 = true};
+    icseg_error error;
+    assert_int_equal(icseg_model_export_onnx(model, test_scratch("no.onnx"), &options, NULL, &error),
+                     ICSEG_ERROR_ARGUMENT);
+    assert_string_equal(error.field, "int8");
+    assert_int_equal(error.remedy, ICSEG_REMEDY_CALIBRATE);
     icseg_model_close(&model);
 }
 
@@ -318,6 +392,8 @@ int main(void) {
         cmocka_unit_test(a_file_computes_what_the_model_does),
         cmocka_unit_test(the_reference_is_what_a_session_computes),
         cmocka_unit_test(a_graph_that_is_not_right_is_noticed),
+        cmocka_unit_test(layers_are_quantised_on_request),
+        cmocka_unit_test(a_model_without_a_calibration_cannot_be_int8),
         cmocka_unit_test(the_progress_of_an_export_reaches_its_end),
         cmocka_unit_test(an_export_that_is_cancelled_leaves_the_old_file),
         cmocka_unit_test(a_graph_that_is_too_large_is_an_error),

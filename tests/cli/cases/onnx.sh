@@ -21,6 +21,15 @@ expect 0 '^wrote' icseg export "$tiny" "$out" --dynamic --force
 check "the names of a dynamic file's sizes" grep -qa logits_height "$out"
 check "the sides of a dynamic file's images" grep -qa 'height and width are multiples of 32' "$out"
 
+# INT8
+refuse 2 'int8 needs activation ranges, which this model does not have; calibrate it first with .icseg calibrate.$' \
+    icseg export "$tiny" "$work/int8.onnx" --int8
+check "nothing is left of a refused export" test ! -e "$work/int8.onnx"
+expect 0 '' icseg calibrate "$tiny" "$tiny_data/images/val" --out "$work/calibrated.safetensors"
+expect 0 "^wrote $work/int8.onnx\$" icseg export "$work/calibrated.safetensors" "$work/int8.onnx" --size 96x64 --int8
+check "the file is quantised" grep -qa QuantizeLinear "$work/int8.onnx"
+check "the f32 file is not" bash -c "! grep -qa QuantizeLinear '$out'"
+
 refuse 2 'model.pt: the file would contain an ONNX model; choose a name that ends in .onnx$' \
     icseg export "$tiny" "$work/model.pt"
 cp "$tiny" "$work/same.onnx"

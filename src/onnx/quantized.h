@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Layers in INT8 in ONNX's notation: QuantizeLinear and DequantizeLinear around what runtimes then compute with
+ * integers. */
+#ifndef ICSEG_ONNX_QUANTIZED_H
+#define ICSEG_ONNX_QUANTIZED_H
+
+#include "onnx/translate.h"
+
+/* How the layer's input is quantised; scale 0: the layer is f32. */
+icseg_quantization icseg_onnx_layer_quantization(const icseg_onnx_translation *t, const icseg_node *layer);
+
+/* A layer's weights: a tensor with `out` output channels along an axis. */
+typedef struct icseg_onnx_weights {
+    const char *name;
+    icseg_shape shape;
+    float *values;
+    int axis;
+    int64_t out;
+} icseg_onnx_weights;
+
+/* The names of the layer's input 0, its weights and its bias (out), quantised if the layer is in INT8. */
+const char *icseg_onnx_layer_input(icseg_onnx_translation *t, const icseg_node *layer);
+const char *icseg_onnx_layer_weights(icseg_onnx_translation *t, const icseg_node *layer, const icseg_onnx_weights *w);
+const char *icseg_onnx_layer_bias(icseg_onnx_translation *t, const icseg_node *layer, const char *name,
+                                  const icseg_onnx_weights *w, const float *bias);
+
+#endif
