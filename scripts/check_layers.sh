@@ -251,7 +251,7 @@ names() {
             if (match(code, /(^|\/| )icseg [a-z]+ /)) {
                 command = substr(code, RSTART, RLENGTH - 1); sub(/.* /, "", command)
                 code = substr(code, RSTART + RLENGTH); sub(/#.*/, "", code)
-                while (match(code, /--[a-z-]+/)) {
+                while (match(code, /--[a-z0-9-]+/)) {
                     print FILENAME ":" FNR " name " command " " substr(code, RSTART, RLENGTH)
                     code = substr(code, RSTART + RLENGTH)
                 }
