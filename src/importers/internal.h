@@ -118,7 +118,7 @@ typedef struct icseg_import {
     int64_t skips[ICSEG_SKIPS]; /* summary.skipped without those outside, by kind */
     icseg_import_images images;
     icseg_listing listing; /* of the folders where images of any format are looked for */
-    char **tree; /* (tree_count): the images below tree_folder, by their last parts; in the arena */
+    char **tree;           /* (tree_count): the images below tree_folder, by their last parts; in the arena */
     size_t tree_count;
     const char *tree_folder;                /* NULL: not listed so far */
     int64_t unlabelled;                     /* images that no label file mentions */
