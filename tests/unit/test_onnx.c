@@ -80,6 +80,19 @@ static void a_file_computes_what_the_model_does(void **state) {
     }
 }
 
+static void a_file_computes_the_mean_of_synonyms(void **state) {
+    (void)state;
+    static const char *const names[] = {"cat", "dog", "tree"}, *const synonyms[] = {"cat, kitten", "dog",
+                                                                                    "tree, oak, elm"};
+    const char *path = test_scratch("synonyms.onnx");
+    icseg_model *model = test_model_of("tiny-resnet", 3, names, synonyms, 4);
+    export(model, path, &(icseg_onnx_options){ICSEG_ONNX_OPTIONS_INIT, .height = HEIGHT, .width = WIDTH});
+    file f = read_file(path);
+    assert_same(model, &f, 1, HEIGHT, WIDTH);
+    close_file(&f);
+    icseg_model_close(&model);
+}
+
 /* The reference is what a session computes, pixel by pixel, also for words of a class. */
 static void assert_reference(icseg_model *model, int64_t height, int64_t width) {
     icseg_onnx_reference r = reference_of(model, false, 1, height, width);
@@ -390,6 +403,7 @@ static void names_are_unique_and_the_first_error_stays(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_computes_what_the_model_does),
+        cmocka_unit_test(a_file_computes_the_mean_of_synonyms),
         cmocka_unit_test(the_reference_is_what_a_session_computes),
         cmocka_unit_test(a_graph_that_is_not_right_is_noticed),
         cmocka_unit_test(layers_are_quantised_on_request),

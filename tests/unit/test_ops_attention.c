@@ -199,11 +199,27 @@ static void shapes_that_do_not_fit_are_refused(void **state) {
     }
 }
 
+static void grids_that_do_not_fit_are_refused(void **state) {
+    (void)state;
+    static const icseg_attention_grid wrong[] = {{2, 3, 1}, {-2, -2, 1}, {2, 0, 1}, {2, 2, 0}, {2, 2, NAN}};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        icseg_error error = {0};
+        icseg_graph *g;
+        assert_int_equal(icseg_graph_open(&g, false, &error), ICSEG_OK);
+        icseg_value x = icseg_graph_input(g, "x", ICSEG_F32, ICSEG_SHAPE(1, 4, 8));
+        icseg_grid_attention(g, x, x, x, 2, wrong[i]);
+        assert_int_equal(icseg_graph_status(g, &error), ICSEG_ERROR_SHAPE);
+        assert_non_null(strstr(error.message, "4 queries and 4 keys: a grid of "));
+        icseg_graph_close(&g);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(attention_agrees_with_its_definition),
         cmocka_unit_test(random_sizes_agree),
         cmocka_unit_test(shapes_that_do_not_fit_are_refused),
+        cmocka_unit_test(grids_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests_name("attention", tests, NULL, NULL);
 }

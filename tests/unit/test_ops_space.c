@@ -267,6 +267,8 @@ static void shapes_that_do_not_fit_are_named(void **state) {
                   flat = RESIZE(resize_nearest, NULL, 2, 3, 0, 2, 8, 15);
     op_refuses(&none, 2, (const char *const[]){"0 x 3", "(2, 8, 3, 5)"});
     op_refuses(&flat, 2, (const char *const[]){"2 x 3", "(2, 8, 15)"});
+    const op_case factor = RESIZE_BICUBIC(NULL, 4, 6, 2, 0, 2, 8, 3, 5);
+    op_refuses(&factor, 1, (const char *const[]){"the factors 2 and 0 must be positive"});
 }
 
 /* Both resizes with their gradients, from opening the graph to a run. */

@@ -28,18 +28,13 @@ static void scramble(icseg_model *m, uint64_t seed) {
     }
 }
 
-icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed) {
-    static char names[MAX_CLASSES][24];
-    const char *list[MAX_CLASSES];
+icseg_model *test_model_of(const char *preset, int32_t classes, const char *const *names, const char *const *synonyms,
+                           uint64_t seed) {
     icseg_config config = {ICSEG_CONFIG_INIT};
-    icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = list, .seed = seed};
+    icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = names,
+                                   .class_synonyms = synonyms, .seed = seed};
     icseg_error error = {0};
     icseg_model *model;
-    assert_true(classes <= MAX_CLASSES);
-    for (int32_t k = 0; k < classes; k++) {
-        snprintf(names[k], sizeof names[k], "class%d", k);
-        list[k] = names[k];
-    }
     assert_int_equal(icseg_config_preset(&config, preset, &error), ICSEG_OK);
     config.vocab_size = 258;
     config.num_classes = classes;
@@ -47,6 +42,17 @@ icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed) {
     if (icseg_params_load(model->params, &error) != ICSEG_OK) fail_msg("%s", error.message);
     scramble(model, seed);
     return model;
+}
+
+icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed) {
+    static char names[MAX_CLASSES][24];
+    const char *list[MAX_CLASSES];
+    assert_true(classes <= MAX_CLASSES);
+    for (int32_t k = 0; k < classes; k++) {
+        snprintf(names[k], sizeof names[k], "class%d", k);
+        list[k] = names[k];
+    }
+    return test_model_of(preset, classes, list, NULL, seed);
 }
 
 icseg_session *test_session(icseg_model *model, icseg_precision precision) {

@@ -9,6 +9,9 @@
 /* The "tiny-resnet" or "tiny-vit" preset with byte tokens, `classes` classes named class0, class1, ... and random
  * weights whose label maps are varied. */
 icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed);
+/* The same with classes of these names, and lists of synonyms (NULL: none), of which the model takes the mean. */
+icseg_model *test_model_of(const char *preset, int32_t classes, const char *const *names, const char *const *synonyms,
+                           uint64_t seed);
 
 /* A session of the model with as many threads as OpenMP would use now. */
 icseg_session *test_session(icseg_model *model, icseg_precision precision);
