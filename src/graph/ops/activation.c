@@ -36,13 +36,16 @@ ICSEG_KERNEL static void quick_gelu_backward(const float *x, const float *dy, fl
     }
 }
 
-static void gelu_forward(const float *x, float *y, int64_t n) {
-    for (int64_t i = 0; i < n; i++) y[i] = 0.5f * x[i] * (1 + erff(x[i] * 0.70710678f));
+ICSEG_KERNEL static void gelu_forward(const float *x, float *y, int64_t n) {
+#pragma omp simd
+    for (int64_t i = 0; i < n; i++) y[i] = icseg_exact_gelu(x[i]);
 }
 
-static void gelu_backward(const float *x, const float *dy, float *dx, int64_t n) {
+ICSEG_KERNEL static void gelu_backward(const float *x, const float *dy, float *dx, int64_t n) {
+#pragma omp simd
     for (int64_t i = 0; i < n; i++) {
-        float cdf = 0.5f * (1 + erff(x[i] * 0.70710678f)), pdf = 0.39894228f * expf(-0.5f * x[i] * x[i]);
+        float cdf = 0.5f * (1 + icseg_erf(x[i] * 0.70710678f));
+        float pdf = 0.39894228f * icseg_exp_below(-0.5f * x[i] * x[i]);
         dx[i] = dy[i] * (cdf + x[i] * pdf);
     }
 }
