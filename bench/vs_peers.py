@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Measures a model with fixed class embeddings: icseg against ONNX Runtime and OpenVINO, which run its exported ONNX file.
+"""Measures one model in icseg, PyTorch, ONNX Runtime and OpenVINO, which run its checkpoint and its exported ONNX file.
 
 Usage: vs_peers.py [--model rn50] [--size 512] [--classes 150] [--prompt template] [--threads N] [--rounds 5] [--no-int8]
 
-The weights are random. icseg runs in f32 and int8, ONNX Runtime in f32, OpenVINO in f32 and in int8 (quantised by NNCF with
-the same images). All sides label the same image in turn, several times in each round; their median times are compared, and
+The weights are random. icseg runs in f32 and int8, PyTorch and ONNX Runtime in f32, OpenVINO in f32 and in int8 (quantised by
+NNCF with the same images). With template and static prompts, all sides have the class embeddings already. All sides label the same image in turn, several times in each round; their median times are compared, and
 their labels with those of icseg in f32. (With random weights, most pixels have several classes with nearly equal scores,
-which int8 exchanges.) Needs onnxruntime, openvino and nncf, and the library in build/ (ICSEG_LIBRARY: another one).
+which int8 exchanges.) Needs onnxruntime, openvino and nncf, and torch for PyTorch, and the library in build/ (ICSEG_LIBRARY: another one).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, Callable
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("ICSEG_LIBRARY", str(ROOT / "build" / "libicseg.so"))
-sys.path[:0] = [str(ROOT / "python")]
+sys.path[:0] = [str(ROOT / "python"), str(ROOT / "reference")]
 try:
     import nncf
     import numpy as np
@@ -35,6 +35,7 @@ except ImportError as missing:
 import icseg  # noqa: E402
 
 CALIBRATION_IMAGES = 4
+MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)  # of CLIP
 Labels = Callable[[], "np.ndarray[Any, Any]"]
 
 
@@ -63,8 +64,36 @@ def peers(path: str, images: list[Any], threads: int, int8: bool) -> dict[str, L
     return made
 
 
+def pytorch(checkpoint: str, image: Any, threads: int, fixed_text: bool) -> dict[str, Labels]:
+    """The reference (reference/icpc_reference.py); nothing if PyTorch is not installed."""
+    try:
+        import torch
+    except ImportError:
+        print("PyTorch: skipped, torch is not installed")
+        return {}
+    import icpc_reference as reference
+    from exportable import LabelMap, batched_text
+
+    torch.set_num_threads(threads)
+    reference.ICPC.encode_text = batched_text
+    model = reference.load_checkpoint(checkpoint)[0].eval()
+    pixels = torch.from_numpy(image).permute(2, 0, 1)[None].float() / 255
+    pixels = (pixels - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+    with torch.no_grad():
+        if fixed_text:
+            text = model.encode_text(model.prompt(None) if model.c.prompt == "static" else None, 1)
+            model.encode_text = lambda prompts, batch: text
+        labels = LabelMap(model, True)
+
+    def run() -> "np.ndarray[Any, Any]":
+        with torch.no_grad():
+            return labels(pixels)[0].numpy()
+
+    return {"PyTorch f32": run}
+
+
 def main() -> None:
-    options = argparse.ArgumentParser(description="icseg against ONNX Runtime and OpenVINO")
+    options = argparse.ArgumentParser(description="icseg against PyTorch, ONNX Runtime and OpenVINO")
     options.add_argument("--model", default="rn50", help="preset (icseg bench --help)")
     options.add_argument("--size", type=int, default=512, help="side of the image, pixels")
     options.add_argument("--classes", type=int, default=150)
@@ -85,6 +114,9 @@ def main() -> None:
         if not o.no_int8:
             calibrated = icseg.calibrate(model, images).clone(precision="int8")
             sides["icseg int8"] = lambda: calibrated(images[0], options=whole, confidence=False).labels
+        checkpoint = os.path.join(folder, "model.safetensors")
+        model.save(checkpoint)
+        sides.update(pytorch(checkpoint, images[0], o.threads, o.prompt != "instance"))
         sides.update(peers(path, images, o.threads, not o.no_int8))
     expected = sides["icseg f32"]()
     same = {name: float((run() == expected).mean()) for name, run in sides.items()}
