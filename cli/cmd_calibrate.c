@@ -143,8 +143,8 @@ const icseg_command icseg_command_calibrate = {
     .description = "Runs the model on the images in f32, records the range of the values that enter\n"
                    "each convolution and linear layer, and writes a copy of the checkpoint that\n"
                    "contains these ranges. `--precision int8` of eval, predict and forward and\n"
-                   "`--dtype int8` of bench need such a checkpoint, and a processor with AVX2;\n"
-                   "int8 is fastest with AMX and VNNI.\n"
+                   "`--dtype int8` of bench need such a checkpoint, and a processor with AVX2 or\n"
+                   "NEON; int8 is fastest with AMX, VNNI and i8mm.\n"
                    "Finally, the command prints the percentage of pixels of these images for which\n"
                    "int8 and f32 choose the same class. `icseg eval --precision int8` measures the\n"
                    "accuracy.\n",

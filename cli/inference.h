@@ -34,7 +34,8 @@ extern const char *const inference_modes[], *const inference_precisions[], *cons
         "precision", ICSEG_FIELD_WORD(S, MEMBER),                                                                      \
             "number format of convolutions and linear layers; bf16: several times faster on processors that support "  \
             "it; auto: bf16 if the processor supports it, else f32; bf16x2: within 4e-6 of f32, and faster on "        \
-            "processors with AMX; int8: for checkpoints written by `icseg calibrate`, on processors with AVX2",        \
+            "processors with AMX; int8: for checkpoints written by `icseg calibrate`, on processors with AVX2 or "     \
+            "NEON",                                                                                                    \
             .words = inference_precisions                                                                              \
     }
 

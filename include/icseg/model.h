@@ -110,7 +110,7 @@ typedef enum icseg_precision {
      * with AMX (docs/performance.md). Falls back to F32 on other processors. */
     ICSEG_PRECISION_BF16X2,
     /** Inference of a calibrated model (icseg/calibrate.h): products of 8-bit integers, whose results are the same on
-     * all processors with AVX2. Falls back to F32 on others. */
+     * all processors with AVX2 or NEON. Falls back to F32 on others. */
     ICSEG_PRECISION_INT8
 } icseg_precision;
 

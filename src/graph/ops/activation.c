@@ -18,9 +18,13 @@ ICSEG_KERNEL static void relu_forward(const float *x, float *y, int64_t n) {
     for (int64_t i = 0; i < n; i++) y[i] = x[i] < 0 ? 0 : x[i]; /* NaN stays NaN */
 }
 
+/* dy is read in any case: NEON and SSE cannot read parts of a vector. */
 ICSEG_KERNEL static void relu_backward(const float *y, const float *dy, float *dx, int64_t n) {
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) dx[i] = y[i] > 0 ? dy[i] : 0;
+    for (int64_t i = 0; i < n; i++) {
+        float gradient = dy[i];
+        dx[i] = y[i] > 0 ? gradient : 0;
+    }
 }
 
 ICSEG_KERNEL static void quick_gelu_forward(const float *x, float *y, int64_t n) {
