@@ -30,13 +30,15 @@ refuse 1 'safetensors' icseg calibrate "$val/000000.jpg" "$val" --out "$work/x"
 expect 0 '^int8 calibration +none$' icseg info "$tiny"
 expect 0 '^int8 calibration +all [0-9]+ layers; this processor runs [0-9]+ in int8 and [0-9]+ in f32, and [0-9]+ attention operators in int8 and [0-9]+ in f32$' icseg info "$work/int8.safetensors"
 bad=$work/bad.safetensors
-LC_ALL=C sed 's/{\\"version\\": 2/{\\"version\\": 1/' "$work/int8.safetensors" >"$bad"
+LC_ALL=C sed 's/{\\"version\\": 3/{\\"version\\": 1/' "$work/int8.safetensors" >"$bad"
+check 'the edit changed the version' test "$(cmp "$bad" "$work/int8.safetensors")"
 expect 0 '^int8 calibration +the INT8 calibration has the format of another version; calibrate it again' icseg info "$bad"
 refuse 2 'bad.safetensors: the INT8 calibration has the format of another version; calibrate it again with .icseg calibrate.' \
     icseg predict "$bad" "$val" --out "$work/q" --precision int8
 expect 0 '000000.png' icseg predict "$bad" "$val/000000.jpg" --out "$work/f32"
-range=$(LC_ALL=C grep -aoE ', \\"visual.layer1.0.conv1.weight\\": [0-9.e+-]+' "$work/int8.safetensors")
-LC_ALL=C sed "s/${range//\\/\\\\}/$(printf '%*s' ${#range} '')/" "$work/int8.safetensors" >"$bad"
+range=', \\"visual\.layer1\.0\.conv1\.weight\\": \[[^]]*\]'
+length=$(LC_ALL=C grep -aoE "$range" "$work/int8.safetensors" | wc -c)
+LC_ALL=C sed -E "s/$range/$(printf '%*s' $((length - 1)) '')/" "$work/int8.safetensors" >"$bad"
 check 'the edit kept the length' test "$(stat -c %s "$bad")" = "$(stat -c %s "$work/int8.safetensors")"
 refuse 2 'bad.safetensors: the INT8 calibration covers [0-9]+ of [0-9]+ layers; calibrate it again' \
     icseg predict "$bad" "$val" --out "$work/q" --precision int8
