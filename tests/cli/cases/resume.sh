@@ -25,7 +25,13 @@ stopped_by() { # SIGNAL OUT
 }
 
 expect 0 'aAcc' train --out "$work/whole"
-for signal in INT TERM HUP; do
+signals=(INT TERM)
+if trap -p HUP | grep -q "''"; then
+    echo "resume: skipped: SIGHUP, which nohup made this test ignore"
+else
+    signals+=(HUP)
+fi
+for signal in "${signals[@]}"; do
     check "SIG$signal stops with status 3" stopped_by $signal "$work/$signal"
     check "SIG$signal saves" test -s "$work/$signal/checkpoint.safetensors"
     expect 0 'aAcc' icseg train --resume "$work/$signal"
