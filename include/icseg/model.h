@@ -100,8 +100,8 @@ typedef struct icseg_model_calibration {
 ICSEG_API icseg_status icseg_model_calibration_of(const icseg_model *model, icseg_model_calibration *out,
                                                   icseg_error *error);
 
-/** Number format of convolutions and linear layers. Normalisation, softmax, scores, losses and all sums are always f32,
- * and so are the weights of a checkpoint. */
+/** Number format of convolutions and linear layers, in INT8 also of attention. Normalisation, softmax, score maps,
+ * losses and all sums are always f32 (in INT8, sums of products are exact), and so are the weights of a checkpoint. */
 typedef enum icseg_precision {
     ICSEG_PRECISION_F32,  /**< single precision */
     ICSEG_PRECISION_BF16, /**< bfloat16; falls back to F32 if the processor does not support it */

@@ -502,6 +502,14 @@ static void only_calibrated_graphs_use_int8(void **state) {
     assert_true(difference(other, f32) < 0.02);
 }
 
+static void few_rows_and_deep_heads_stay_f32(void **state) {
+    (void)state;
+    assert_int_equal(icseg_attention_int8_is_faster(100, 100, 64), chosen() != NULL);
+    assert_false(icseg_attention_int8_is_faster(31, 100, 64));
+    assert_false(icseg_attention_int8_is_faster(100, 31, 64));
+    assert_false(icseg_attention_int8_is_faster(100, 100, 513)); /* f32 does not hold all sums of much deeper heads */
+}
+
 static void threads_do_not_change_a_bit(void **state) {
     (void)state;
     static float first[COUNT], other[COUNT];
@@ -530,6 +538,7 @@ int main(void) {
         cmocka_unit_test(tiles_do_not_depend_on_each_other),
         cmocka_unit_test(all_kinds_of_processors_give_the_same_bits),
         cmocka_unit_test(only_calibrated_graphs_use_int8),
+        cmocka_unit_test(few_rows_and_deep_heads_stay_f32),
         cmocka_unit_test(threads_do_not_change_a_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
