@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Finishing rows of 32 sums. A row stays in registers: the kind of each step is a constant where the code is inlined.
- */
+ * Finishing rows of 32 sums. The kind of each step is a constant where the code is inlined. */
 #include "compute/reduced/finish.h"
 
 #include <string.h>
@@ -37,8 +36,8 @@ ICSEG_INLINE void finish_whole(const icseg_finish *f, const void *sums, int64_t 
     for (int64_t r = 0; r < rows; r++) {
         const float *real = (const float *)sums + r * N;
         const int32_t *whole = (const int32_t *)sums + r * N;
-        const float *floats = (const float *)added + r * stride;
-        const uint8_t *bytes = (const uint8_t *)added + r * stride;
+        const float *floats = k.added == FLOATS ? (const float *)added + r * stride : NULL;
+        const uint8_t *bytes = k.added == QUANTISED ? (const uint8_t *)added + r * stride : NULL;
         float *result = (float *)out + r * stride;
         uint8_t *rounded = (uint8_t *)out + r * stride;
 #pragma omp simd

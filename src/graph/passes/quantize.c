@@ -29,7 +29,7 @@ static bool is_reduced(const quantization *q, const icseg_node *node) {
     return node->op->int8.reduces(q->graph, node, options);
 }
 
-/* It has no product. */
+/* It has no weights, and moves or averages values. */
 static bool only_moves(const icseg_node *node) { return node->op->int8.in && !node->op->int8.reduces; }
 
 static bool is_empty(icseg_activation_range r) { return r.low == 0 && r.high == 0; }
@@ -69,8 +69,7 @@ static void follow_readers(quantization *q) {
     }
 }
 
-/* The range of a result that no layer multiplies: that of the layer that computes it, or of the values that are moved.
- */
+/* The range of a result that no layer multiplies: of the layer that computes it, or of the values that are moved. */
 static icseg_activation_range range_of_result(const quantization *q, const icseg_node *node) {
     if (q->reduced[node->index]) return find_range(q, node, ICSEG_LAYER_OUT);
     return node->op->int8.mixed ? (icseg_activation_range){0} : q->range[icseg_graph_owner(q->graph, node->input[0])];
