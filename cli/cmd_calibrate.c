@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * icseg calibrate: writes a copy of a checkpoint with activation ranges, for int8. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "cli.h"
 #include "icseg/calibrate.h"
@@ -12,10 +14,16 @@
 
 struct options {
     const char *checkpoint, *out;
+    const char *ranges, *keep_f32;
+    int32_t bias_correction;
+    double agree, keep_work;
     icseg_strings images;
     int32_t resize_short, resize_long;
     image_options values;
 };
+
+enum { ON, OFF };
+static const char *const switch_words[] = {"on", "off", NULL};
 
 static const icseg_option rows[] = {
     {"CHECKPOINT", ICSEG_FIELD_STRING(struct options, checkpoint), "checkpoint of the model, a .safetensors file",
@@ -25,6 +33,24 @@ static const icseg_option rows[] = {
      .required = true},
     {"out", ICSEG_FIELD_STRING(struct options, out), "the calibrated checkpoint to write", .metavar = "FILE",
      .required = true},
+    {"ranges", ICSEG_FIELD_STRING(struct options, ranges),
+     "range of a layer's values in an image: the smallest mean square error, all values, or all but the largest and "
+     "the "
+     "smallest 100-P %",
+     .metavar = "mse|max|percentile[:P]"},
+    {"bias-correction", ICSEG_FIELD_WORD(struct options, bias_correction),
+     "whether int8 subtracts from the biases what rounding the weights adds to the mean of each output channel",
+     .words = switch_words},
+    {"keep-f32", ICSEG_FIELD_STRING(struct options, keep_f32),
+     "layers that stay f32: none; those that cost the most accuracy (auto, takes minutes); or names of weights, or "
+     "their "
+     "beginnings up to a dot",
+     .metavar = "auto|none|LAYER,..."},
+    {"agree", ICSEG_FIELD_FLOAT(struct options, agree), "auto: keep layers until N % of the labels are those of f32",
+     .metavar = "N", ICSEG_BETWEEN(50, 99.99)},
+    {"keep-work", ICSEG_FIELD_FLOAT(struct options, keep_work),
+     "auto: the layers that stay f32 have at most N % of the work of all layers", .metavar = "N",
+     ICSEG_BETWEEN(0.01, 100)},
     {"resize-short", ICSEG_FIELD_INT(struct options, resize_short),
      "resize images for the model so that the short side is N pixels; 0: do not resize", .metavar = "N",
      .shown = "as in training, else 0", ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},
@@ -37,6 +63,11 @@ static const icseg_option rows[] = {
 static void defaults(void *values) {
     struct options *o = values;
     o->resize_short = -1;
+    o->ranges = "mse";
+    o->bias_correction = ON;
+    o->keep_f32 = "none";
+    o->agree = 99.5;
+    o->keep_work = 2;
     image_defaults(&o->values);
 }
 
@@ -103,11 +134,83 @@ static icseg_status compare(job *j, const icseg_command_context *context, icseg_
     return ICSEG_OK;
 }
 
+/* -- options */
+
+static icseg_status read_ranges(const char *text, icseg_calibrator_options *to, icseg_error *error) {
+    const char *percentile = "percentile:";
+    size_t length = strlen(percentile);
+    char *end = NULL;
+    to->ranges = !strcmp(text, "mse")   ? ICSEG_RANGES_MSE
+                 : !strcmp(text, "max") ? ICSEG_RANGES_MAX
+                                        : ICSEG_RANGES_PERCENTILE;
+    if (to->ranges != ICSEG_RANGES_PERCENTILE || !strcmp(text, "percentile")) return ICSEG_OK;
+    if (!strncmp(text, percentile, length)) to->percentile = strtod(text + length, &end);
+    if (end && end != text + length && !*end && to->percentile > 50 && to->percentile <= 100) return ICSEG_OK;
+    return icseg_error_set(
+        error, ICSEG_ERROR_ARGUMENT,
+        "--ranges %s: expected mse, max, percentile, or percentile:P with P above 50 and at most 100", text);
+}
+
+static bool is_automatic(const struct options *o) { return !strcmp(o->keep_f32, "auto"); }
+
+static icseg_status keep_named(icseg_calibrator *calibrator, const char *list, icseg_error *error) {
+    while (*list) {
+        size_t length = strcspn(list, ",");
+        char name[600];
+        snprintf(name, sizeof name, "%.*s", (int)length, list);
+        TRY(icseg_calibrator_keep_f32(calibrator, name, error));
+        list += length + (list[length] == ',');
+    }
+    return ICSEG_OK;
+}
+
+/* -- searching layers */
+
+enum { MAX_SEARCHED = 3 };
+
+static void print_costs(const icseg_search_result *r) {
+    printf("changed labels    work  kept  layers\n");
+    for (int32_t i = 0; i < r->count; i++) {
+        const icseg_layer_cost *c = &r->costs[i];
+        printf("%12.3f %%  %4.1f %%  %-4s  %s", 100 * c->changed, 100 * c->work, c->kept_f32 ? "f32" : "", c->first);
+        if (c->layers > 1) printf(" to %s (%d)", c->last, (int)c->layers);
+        printf("\n");
+    }
+    printf("%d %s f32; %.2f %% of the labels agree on the images that were searched, %.2f %% before\n", (int)r->kept,
+           r->kept == 1 ? "layer stays" : "layers stay", 100 * r->after, 100 * r->before);
+}
+
+/* Searches with a few of the images, from the whole list. */
+static icseg_status search(job *j, const struct options *o, const icseg_command_context *context, icseg_error *error) {
+    icseg_search_options options = {ICSEG_SEARCH_OPTIONS_INIT, .agree = o->agree / 100, .work = o->keep_work / 100,
+                                    .progress = &context->progress};
+    icseg_search_result result = {ICSEG_SEARCH_RESULT_INIT};
+    icseg_image images[MAX_SEARCHED] = {{0}};
+    size_t all = j->inputs.count, count = all < MAX_SEARCHED ? all : MAX_SEARCHED;
+    icseg_status status = ICSEG_OK;
+    for (size_t i = 0; i < count && status == ICSEG_OK; i++)
+        status = image_read(j->reader, j->inputs.files[(2 * i + 1) * all / (2 * count)].path, &images[i], error);
+    if (status == ICSEG_OK)
+        status = icseg_calibrator_search(j->calibrator, images, (int32_t)count, &options, &result, error);
+    for (size_t i = 0; i < count; i++) icseg_image_close(&images[i]);
+    if (status == ICSEG_OK) print_costs(&result);
+    return status;
+}
+
+static icseg_status keep_layers(job *j, const struct options *o, const icseg_command_context *context,
+                                icseg_error *error) {
+    if (is_automatic(o)) return search(j, o, context, error);
+    return strcmp(o->keep_f32, "none") ? keep_named(j->calibrator, o->keep_f32, error) : ICSEG_OK;
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
     image_reader reader;
     job j = {.reader = &reader};
     icseg_status status;
+    icseg_calibrator_options options = {ICSEG_CALIBRATOR_OPTIONS_INIT, .eval = &j.eval,
+                                        .no_bias_correction = o->bias_correction == OFF};
+    TRY(read_ranges(o->ranges, &options, error));
     TRY(inference_check_resize(o->resize_short, o->resize_long, error));
     TRY(file_check_safetensors(o->out, error));
     TRY(file_check_not_input(o->out, o->checkpoint, error));
@@ -121,9 +224,10 @@ static icseg_status run(const icseg_command_context *context, const void *values
         j.eval.resize_long = o->resize_long;
     }
     TRY_GOTO(image_reader_open(&reader, &o->values, j.model, context, error));
-    icseg_calibrator_options options = {ICSEG_CALIBRATOR_OPTIONS_INIT, .eval = &j.eval};
     TRY_GOTO(icseg_calibrator_open(&j.calibrator, j.model, &options, error));
+    if (!is_automatic(o)) TRY_GOTO(keep_layers(&j, o, context, error)); /* names are checked first */
     TRY_GOTO(inputs_for_each(&j.inputs, context, "calibrate", calibrate_one, &j, error));
+    if (is_automatic(o)) TRY_GOTO(keep_layers(&j, o, context, error));
     TRY_GOTO(icseg_calibrator_model(j.calibrator, &j.calibrated, error));
     TRY_GOTO(icseg_model_save(j.calibrated, o->out, error));
     printf("%s\n", o->out);
@@ -141,14 +245,20 @@ const icseg_command icseg_command_calibrate = {
     .name = "calibrate",
     .summary = "Prepares a checkpoint for int8",
     .description = "Runs the model on the images in f32, records the range of the values that enter\n"
-                   "each convolution and linear layer, and writes a copy of the checkpoint that\n"
-                   "contains these ranges. `--precision int8` of eval, predict and forward and\n"
-                   "`--dtype int8` of bench need such a checkpoint, and a processor with AVX2 or\n"
-                   "NEON; int8 is fastest with AMX, VNNI and i8mm.\n"
+                   "and leave each convolution and linear layer, and writes a copy of the checkpoint\n"
+                   "that contains these ranges. `--precision int8` of eval, predict and forward and\n"
+                   "`--dtype int8` of bench need such a checkpoint, and a processor with AVX2\n"
+                   "or NEON; int8 is fastest with AMX, VNNI and i8mm.\n"
+                   "\n"
                    "Finally, the command prints the percentage of pixels of these images for which\n"
                    "int8 and f32 choose the same class. `icseg eval --precision int8` measures the\n"
-                   "accuracy.\n",
+                   "accuracy. If it is too low, `--keep-f32 auto` finds the layers that cost the\n"
+                   "most: it labels three of the images with some layers in int8 and the others in\n"
+                   "f32, and prints the share of labels that change, and the share of all layers'\n"
+                   "work. The layers that change the most labels for their work stay f32, until\n"
+                   "--agree or --keep-work is reached.\n",
     .examples = "icseg calibrate checkpoint.safetensors photos/ --out int8.safetensors\n"
+                "icseg calibrate checkpoint.safetensors photos/ --out int8.safetensors --keep-f32 auto\n"
                 "icseg predict int8.safetensors street.jpg --out labels --precision int8\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),

@@ -87,9 +87,13 @@ static icseg_status print_calibration(icseg_model *model, const int32_t size[2],
     if (status == ICSEG_OK) status = icseg_session_layers_at(session, 1, size[1], size[0], &layers, error);
     if (status == ICSEG_OK)
         printf("all %d layers; this processor runs %d in int8 and %d in f32, and %d attention operators in int8 and %d "
-               "in f32\n",
+               "in f32",
                (int)found.layers, (int)layers.int8, (int)layers.f32, (int)layers.attention_int8,
                (int)layers.attention_f32);
+    if (status == ICSEG_OK && found.kept_f32)
+        printf("; %d %s f32 by choice", (int)found.kept_f32, found.kept_f32 == 1 ? "layer stays" : "layers stay");
+    if (status == ICSEG_OK) printf("
+");
     icseg_session_close(&session);
     return status;
 }

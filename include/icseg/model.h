@@ -86,6 +86,7 @@ typedef struct icseg_model_calibration {
     int32_t covered;     /**< how many of them have one: all, or 0 if the model is not calibrated */
     const char *problem; /**< why the calibration in the model's file cannot be used, such as "the INT8 calibration
                             covers 12 of 65 layers"; lives as long as the model. NULL: usable or missing */
+    int32_t kept_f32;    /**< how many layers stay f32 by choice (icseg_calibrator_keep_f32) */
 } icseg_model_calibration;
 
 /** Initialises an icseg_model_calibration. */

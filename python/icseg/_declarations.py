@@ -372,11 +372,13 @@ class icseg_model_calibration(Structure):
     layers: int
     covered: int
     problem: bytes | None
+    kept_f32: int
     _fields_ = [
         ("struct_size", c_size_t),
         ("layers", c_int32),
         ("covered", c_int32),
         ("problem", c_char_p),
+        ("kept_f32", c_int32),
     ]
 
 
@@ -445,28 +447,6 @@ class icseg_label_values(Structure):
 
 
 
-class icseg_calibrator(Structure):
-    """Opaque."""
-
-
-
-class icseg_calibrator_options(Structure):
-    struct_size: int
-    threads: int
-    eval: Any
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("threads", c_int32),
-        ("eval", POINTER(icseg_eval_options)),
-    ]
-
-
-
-class icseg_class_list(Structure):
-    """Opaque."""
-
-
-
 class icseg_progress_event(Structure):
     stage: bytes | None
     done: float
@@ -498,6 +478,89 @@ class icseg_progress(Structure):
         ("message", CFUNCTYPE(None, c_void_p, c_int, c_char_p)),
         ("user", c_void_p),
     ]
+
+
+
+class icseg_calibrator(Structure):
+    """Opaque."""
+
+
+# enum icseg_range_method
+ICSEG_RANGES_MSE = 0
+ICSEG_RANGES_MAX = 1
+ICSEG_RANGES_PERCENTILE = 2
+
+
+class icseg_calibrator_options(Structure):
+    struct_size: int
+    threads: int
+    eval: Any
+    ranges: int
+    percentile: float
+    no_bias_correction: bool
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("threads", c_int32),
+        ("eval", POINTER(icseg_eval_options)),
+        ("ranges", c_int),
+        ("percentile", c_double),
+        ("no_bias_correction", c_bool),
+    ]
+
+
+
+class icseg_search_options(Structure):
+    struct_size: int
+    agree: float
+    work: float
+    progress: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("agree", c_double),
+        ("work", c_double),
+        ("progress", POINTER(icseg_progress)),
+    ]
+
+
+
+class icseg_layer_cost(Structure):
+    first: bytes | None
+    last: bytes | None
+    layers: int
+    changed: float
+    work: float
+    kept_f32: bool
+    _fields_ = [
+        ("first", c_char_p),
+        ("last", c_char_p),
+        ("layers", c_int32),
+        ("changed", c_double),
+        ("work", c_double),
+        ("kept_f32", c_bool),
+    ]
+
+
+
+class icseg_search_result(Structure):
+    struct_size: int
+    before: float
+    after: float
+    costs: Any
+    count: int
+    kept: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("before", c_double),
+        ("after", c_double),
+        ("costs", POINTER(icseg_layer_cost)),
+        ("count", c_int32),
+        ("kept", c_int32),
+    ]
+
+
+
+class icseg_class_list(Structure):
+    """Opaque."""
 
 
 # limits
@@ -1799,6 +1862,11 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_MESSAGE_INFO",
         "ICSEG_MESSAGE_WARNING",
     ],
+    "icseg_range_method": [
+        "ICSEG_RANGES_MSE",
+        "ICSEG_RANGES_MAX",
+        "ICSEG_RANGES_PERCENTILE",
+    ],
     "icseg_export_format": [
         "ICSEG_EXPORT_PNG",
         "ICSEG_EXPORT_COCO",
@@ -1949,9 +2017,12 @@ STRUCTS: list[type[Structure]] = [
     icseg_model_calibration,
     icseg_eval_options,
     icseg_label_values,
-    icseg_calibrator_options,
     icseg_progress_event,
     icseg_progress,
+    icseg_calibrator_options,
+    icseg_search_options,
+    icseg_layer_cost,
+    icseg_search_result,
     icseg_classifier_options,
     icseg_classifier_info,
     icseg_export_options,
@@ -2261,6 +2332,14 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_calibrator_add": lambda: (
         c_int,
         [POINTER(icseg_calibrator), POINTER(icseg_image), POINTER(icseg_error)],
+    ),
+    "icseg_calibrator_keep_f32": lambda: (
+        c_int,
+        [POINTER(icseg_calibrator), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_calibrator_search": lambda: (
+        c_int,
+        [POINTER(icseg_calibrator), POINTER(icseg_image), c_int32, POINTER(icseg_search_options), POINTER(icseg_search_result), POINTER(icseg_error)],
     ),
     "icseg_calibrator_model": lambda: (
         c_int,

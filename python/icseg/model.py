@@ -47,11 +47,13 @@ class Calibration(NamedTuple):
         layers: convolutions and linear layers that need an activation range.
         covered: how many of them have one: all, or 0 if the model is not calibrated.
         problem: why the calibration in the model's file cannot be used; None: usable or missing.
+        kept_f32: how many layers stay f32 by choice.
     """
 
     layers: int
     covered: int
     problem: Optional[str]
+    kept_f32: int = 0
 
 
 class OpenVocabulary(NamedTuple):
@@ -161,7 +163,10 @@ class Model(Closing):
             calibration = init(c.icseg_model_calibration)
             call("icseg_model_calibration_of", model, ctypes.byref(calibration))
             self._calibration = Calibration(
-                calibration.layers, calibration.covered, text_of(calibration.problem) or None
+                calibration.layers,
+                calibration.covered,
+                text_of(calibration.problem) or None,
+                calibration.kept_f32,
             )
             info = lib.icseg_model_open_vocabulary_info(model)
             self._open_vocabulary = _open_vocabulary(info.contents) if info else None

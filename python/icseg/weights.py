@@ -15,9 +15,11 @@ from ._memory import as_image
 from ._options import EvalOptions, choose, eval_pointer
 from .image import ImageLike
 from .model import Model, check_several, load
+from .progress import CallbackLike, Watch
 
 PathLike = Union[str, "os.PathLike[str]"]
 _TYPES = {"f32": c.ICSEG_WEIGHTS_F32, "f16": c.ICSEG_WEIGHTS_F16, "bf16": c.ICSEG_WEIGHTS_BF16}
+_RANGES = {"mse": c.ICSEG_RANGES_MSE, "max": c.ICSEG_RANGES_MAX, "percentile": c.ICSEG_RANGES_PERCENTILE}
 _NAMINGS = {"icseg": c.ICSEG_NAMING_ICSEG, "openai": c.ICSEG_NAMING_OPENAI, "huggingface": c.ICSEG_NAMING_HUGGINGFACE}
 
 
@@ -75,12 +77,30 @@ def convert_weights(
     return owned_text(summary)
 
 
+def _search(pointer: Any, model: Model, images: Sequence[ImageLike], how: Any, progress: CallbackLike) -> None:
+    """Keeps layers in f32, searched with three of the images, from the whole list."""
+    count = min(3, len(images))
+    chosen = [(2 * i + 1) * len(images) // (2 * count) for i in range(count)]
+    arrays = [model._read(images[i], f"images[{i}]").rgb() for i in chosen]
+    structs = (c.icseg_image * count)(*[as_image(array) for array in arrays])
+    with Watch(progress) as watch:
+        how.progress = watch.pointer
+        call("icseg_calibrator_search", pointer, structs, count, ctypes.byref(how), None)
+
+
 def calibrate(
     model: Union[Model, PathLike],
     images: Iterable[ImageLike],
     out: Optional[PathLike] = None,
     *,
     options: Optional[EvalOptions] = None,
+    ranges: str = "mse",
+    percentile: float = 99.99,
+    bias_correction: bool = True,
+    keep_f32: Union[str, Sequence[str]] = (),
+    agree: float = 0.995,
+    keep_work: float = 0.02,
+    progress: CallbackLike = None,
     threads: int = 0,
 ) -> Model:
     """Measures the activation ranges that precision "int8" needs, on a few dozen images that are typical of the model's use.
@@ -90,6 +110,16 @@ def calibrate(
         images: as for a call of the model.
         out: the checkpoint to write; None: none.
         options: how images are resized; None: as in the model's training.
+        ranges: which range of a layer's values in an image bytes cover: "mse", with the smallest mean square error;
+            "max", all values; "percentile", all but the largest and the smallest.
+        percentile: on each side, 100 minus this percentage of the values are left out.
+        bias_correction: whether INT8 subtracts from the biases what rounding the weights adds to the mean of each
+            output channel.
+        keep_f32: names of layers' weights that stay in f32, or beginnings of such names up to a dot; "auto": the layers
+            that cost the most accuracy, which are searched with three of the images. This takes minutes.
+        agree: "auto" keeps layers until this share of the labels are those of f32.
+        keep_work: "auto" keeps layers that have at most this share of the work of all layers.
+        progress: called during the search of layers.
         threads: 0: all cores that the process may use.
 
     Returns:
@@ -101,17 +131,44 @@ def calibrate(
     """
     if not isinstance(model, Model):
         with load(model, threads=threads) as opened:
-            return calibrate(opened, images, out, options=options, threads=threads)
+            return calibrate(
+                opened,
+                images,
+                out,
+                options=options,
+                ranges=ranges,
+                percentile=percentile,
+                bias_correction=bias_correction,
+                keep_f32=keep_f32,
+                agree=agree,
+                keep_work=keep_work,
+                progress=progress,
+                threads=threads,
+            )
     check_several(images)
-    how = init(c.icseg_calibrator_options, threads=threads, eval=eval_pointer(options))
+    how = init(
+        c.icseg_calibrator_options,
+        threads=threads,
+        eval=eval_pointer(options),
+        ranges=choose(_RANGES, ranges, "ranges"),
+        percentile=percentile,
+        no_bias_correction=not bias_correction,
+    )
+    kept = [keep_f32] if isinstance(keep_f32, str) else list(keep_f32)
+    automatic = kept == ["auto"]
+    images = list(images) if automatic else images
     calibrator = Exclusive(c.icseg_calibrator, "icseg_calibrator_close", "calibrator")
     made = Handle(c.icseg_model, "icseg_model_close", "model")
     with model._session, model._handle as pointer:
         call("icseg_calibrator_open", ctypes.byref(calibrator.pointer), pointer, ctypes.byref(how))
     with calibrator as pointer:
+        for layer in [] if automatic else kept:
+            call("icseg_calibrator_keep_f32", pointer, encode(layer))
         for index, image in enumerate(images):
             pixels = model._read(image, f"images[{index}]")
             call("icseg_calibrator_add", pointer, ctypes.byref(as_image(pixels.rgb())), file=pixels.name)
+        if automatic and images:
+            _search(pointer, model, images, init(c.icseg_search_options, agree=agree, work=keep_work), progress)
         call("icseg_calibrator_model", pointer, ctypes.byref(made.pointer))
     calibrator.close()
     calibrated = Model(made, threads=threads, name=f"{model._name}, calibrated" if out is None else path_text(out))

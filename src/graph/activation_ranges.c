@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Activation ranges by layer, and finding the best range of a tensor. */
+ * Activation ranges by layer, and recording them. */
 #include "graph/activation_ranges.h"
 
 #include <math.h>
@@ -7,21 +7,33 @@
 #include <string.h>
 
 #include "base/finite.h"
+#include "base/hash.h"
 #include "base/memory.h"
 #include "graph/op.h"
 
-/* range: by the index of the layer's parameter; UNKNOWN if the layer has none. */
+/* By the index of the layer's parameter. */
 typedef struct layer_ranges {
-    icseg_activation_range side[ICSEG_LAYER_SIDES];
+    icseg_activation_range side[ICSEG_LAYER_SIDES]; /* low > high: the layer has none */
+    bool keeps_f32;
+    icseg_input_means means; /* owned */
+    double *sums;            /* while recording: (inputs), over `rows` rows */
+    int64_t inputs, rows;
 } layer_ranges;
 
 struct icseg_activation_ranges {
     layer_ranges *layer;
     size_t capacity, count;
-    bool recording;
+    bool recording, records_means;
+    icseg_range_rule rule;
 };
 
-static const layer_ranges UNKNOWN = {{{1, -1}, {1, -1}}};
+static const layer_ranges UNKNOWN = {.side = {{1, -1}, {1, -1}}};
+
+static void forget(layer_ranges *l) {
+    icseg_free((float *)l->means.values);
+    icseg_free(l->sums);
+    *l = UNKNOWN;
+}
 
 icseg_quantization icseg_activation_range_quantization(icseg_activation_range r) {
     enum { STEPS = 255 };
@@ -37,6 +49,7 @@ icseg_status icseg_activation_ranges_open(icseg_activation_ranges **out, icseg_e
 
 void icseg_activation_ranges_close(icseg_activation_ranges **ranges) {
     if (!ranges || !*ranges) return;
+    for (size_t i = 0; i < (*ranges)->capacity; i++) forget(&(*ranges)->layer[i]);
     icseg_free((*ranges)->layer);
     icseg_free(*ranges);
     *ranges = NULL;
@@ -67,22 +80,75 @@ icseg_status icseg_activation_ranges_set(icseg_activation_ranges *r, const icseg
 
 icseg_activation_range icseg_activation_ranges_find(const icseg_activation_ranges *r, const icseg_param *layer,
                                                     icseg_layer_side side) {
-    return icseg_activation_ranges_has(r, layer, side) ? r->layer[layer->index].side[side]
-                                                       : (icseg_activation_range){0};
+    bool empty = !icseg_activation_ranges_has(r, layer, side) ||
+                 (side == ICSEG_LAYER_IN && icseg_activation_ranges_keeps_f32(r, layer));
+    return empty ? (icseg_activation_range){0} : r->layer[layer->index].side[side];
+}
+
+icseg_status icseg_activation_ranges_keep_f32(icseg_activation_ranges *r, const icseg_param *layer, bool keep,
+                                              icseg_error *error) {
+    ICSEG_TRY(reserve(r, (size_t)layer->index + 1, error));
+    r->layer[layer->index].keeps_f32 = keep;
+    return ICSEG_OK;
+}
+
+bool icseg_activation_ranges_keeps_f32(const icseg_activation_ranges *r, const icseg_param *layer) {
+    return (size_t)layer->index < r->capacity && r->layer[layer->index].keeps_f32;
 }
 
 size_t icseg_activation_ranges_count(const icseg_activation_ranges *r) { return r->count; }
 
+/* -- means */
+
+static icseg_status set_means(layer_ranges *l, const float *values, const double *sums, int64_t count,
+                              icseg_error *error) {
+    icseg_hash hash = {0};
+    float *means = icseg_alloc_array((size_t)count, sizeof *means);
+    if (!means) return icseg_fail_memory(error, (size_t)count * sizeof *means, "the means of inputs");
+    for (int64_t i = 0; i < count; i++) means[i] = sums ? (float)(sums[i] / (double)l->rows) : values[i];
+    icseg_hash_add(&hash, means, (size_t)count * sizeof *means);
+    icseg_free((float *)l->means.values);
+    l->means = (icseg_input_means){.values = means, .count = count, .hash = hash.a};
+    return ICSEG_OK;
+}
+
+static icseg_status copy_means(layer_ranges *to, const layer_ranges *from, icseg_error *error) {
+    to->rows = from->rows;
+    if (from->sums) return set_means(to, NULL, from->sums, from->inputs, error);
+    return from->means.values ? set_means(to, from->means.values, NULL, from->means.count, error) : ICSEG_OK;
+}
+
+icseg_status icseg_activation_ranges_set_means(icseg_activation_ranges *r, const icseg_param *layer, const float *means,
+                                               int64_t count, icseg_error *error) {
+    ICSEG_TRY(reserve(r, (size_t)layer->index + 1, error));
+    return set_means(&r->layer[layer->index], means, NULL, count, error);
+}
+
+icseg_input_means icseg_activation_ranges_means(const icseg_activation_ranges *r, const icseg_param *layer) {
+    return (size_t)layer->index < r->capacity ? r->layer[layer->index].means : (icseg_input_means){0};
+}
+
 icseg_status icseg_activation_ranges_copy(icseg_activation_ranges *to, const icseg_activation_ranges *from,
                                           icseg_error *error) {
     ICSEG_TRY(reserve(to, from->capacity, error));
-    for (size_t i = 0; i < to->capacity; i++) to->layer[i] = i < from->capacity ? from->layer[i] : UNKNOWN;
+    for (size_t i = 0; i < to->capacity; i++) {
+        forget(&to->layer[i]);
+        if (i >= from->capacity) continue;
+        memcpy(to->layer[i].side, from->layer[i].side, sizeof to->layer[i].side);
+        to->layer[i].keeps_f32 = from->layer[i].keeps_f32;
+        ICSEG_TRY(copy_means(&to->layer[i], &from->layer[i], error));
+    }
     to->count = from->count;
     return ICSEG_OK;
 }
 
+void icseg_activation_ranges_use_rule(icseg_activation_ranges *r, icseg_range_rule rule, bool means) {
+    r->rule = rule;
+    r->records_means = means;
+}
+
 void icseg_activation_ranges_record(icseg_activation_ranges *r, bool on) {
-    for (size_t i = 0; on && i < r->capacity; i++) r->layer[i] = UNKNOWN;
+    for (size_t i = 0; on && i < r->capacity; i++) forget(&r->layer[i]);
     if (on) r->count = 0;
     r->recording = on;
 }
@@ -101,17 +167,17 @@ icseg_param *icseg_activation_ranges_layer(const icseg_graph *g, const icseg_nod
 void icseg_activation_ranges_mark(const icseg_graph *g) {
     for (int32_t n = 0; n < icseg_graph_node_count(g); n++) {
         icseg_param *layer = icseg_activation_ranges_layer(g, icseg_graph_node(g, n));
-        if (layer) layer->is_layer = true;
+        if (!layer) continue;
+        layer->is_layer = true;
+        layer->inputs = icseg_graph_dim(g, icseg_graph_node(g, n)->input[0], -1);
     }
 }
-
-static float magnitude_of(icseg_activation_range r) { return r.high > -r.low ? r.high : -r.low; }
 
 /* Describes the first range that is not plausible. */
 static void check_range(const icseg_activation_ranges *r, const icseg_param *p, icseg_layer_side side,
                         icseg_ranges_summary *out) {
     icseg_activation_range range = icseg_activation_ranges_find(r, p, side);
-    float magnitude = magnitude_of(range);
+    float magnitude = icseg_range_magnitude(range);
     if (out->problem[0] || magnitude == 0 || (magnitude >= ICSEG_MIN_RANGE && magnitude <= ICSEG_MAX_RANGE)) return;
     snprintf(out->problem, sizeof out->problem,
              "the INT8 calibration has a range of %g..%g for %.100s; magnitudes of %g..%g are plausible",
@@ -126,6 +192,7 @@ bool icseg_activation_ranges_check(const icseg_activation_ranges *r, const icseg
         if (!p->is_layer) continue;
         out->layers++;
         out->covered += icseg_activation_ranges_has(r, p, ICSEG_LAYER_IN);
+        out->kept += icseg_activation_ranges_keeps_f32(r, p);
         check_range(r, p, ICSEG_LAYER_IN, out);
         check_range(r, p, ICSEG_LAYER_OUT, out);
     }
@@ -137,85 +204,15 @@ bool icseg_activation_ranges_check(const icseg_activation_ranges *r, const icseg
 
 /* -- recording */
 
-enum { BINS = 2048, MAX_CLIPPED = 3 * BINS / 4, CANDIDATES = 32, STEPS = 255 };
-
-/* Sums over the values below each bin: how many there are, and the sums of their positions, in bins, and of the squares
- * of these. */
-typedef struct moments {
-    double count[BINS + 1], sum[BINS + 1], squares[BINS + 1];
-} moments;
-
-/* The sum of (position - at)^2 over the values of the bins [begin, end). */
-static double squares_from(const moments *m, int begin, int end, double at) {
-    double count = m->count[end] - m->count[begin], sum = m->sum[end] - m->sum[begin];
-    return m->squares[end] - m->squares[begin] - 2 * at * sum + at * at * count;
-}
-
-/* The sum of squared errors, in bins squared, of values that are clamped to the bins [begin, end) and rounded to one of
- * 255 steps. */
-static double error_of(const moments *m, int begin, int end) {
-    double step = (double)(end - begin) / STEPS, inside = m->count[end] - m->count[begin];
-    return inside * step * step / 12 + squares_from(m, 0, begin, begin) + squares_from(m, end, BINS, end);
-}
-
-static void collect(const float *values, int64_t count, icseg_activation_range all, moments *m) {
-    double histogram[BINS] = {0};
-    float scale = BINS / (all.high - all.low);
-    for (int64_t i = 0; i < count; i++) {
-        float at = (values[i] - all.low) * scale;
-        histogram[at < BINS ? (int)at : BINS - 1]++;
-    }
-    *m = (moments){0};
-    for (int i = 0; i < BINS; i++) {
-        double at = i + 0.5;
-        m->count[i + 1] = m->count[i] + histogram[i];
-        m->sum[i + 1] = m->sum[i] + histogram[i] * at;
-        m->squares[i + 1] = m->squares[i] + histogram[i] * at * at;
-    }
-}
-
-/* The smallest and the largest of the values and 0. */
-static icseg_activation_range extremes_of(const float *values, int64_t count) {
-    float low = 0, high = 0;
-#pragma omp simd reduction(min                                                                                         \
-                           : low) reduction(max                                                                        \
-                                            : high) /* with `parallel for`, clang 14 -O1 compiles it wrongly           \
-                                                     */
-    for (int64_t i = 0; i < count; i++) {
-        low = values[i] < low ? values[i] : low;
-        high = values[i] > high ? values[i] : high;
-    }
-    return (icseg_activation_range){low, high};
-}
-
-/* The range with the smallest error. Either side gives up at most three quarters of its own, in steps of 1/32. */
-static icseg_activation_range best_range(const moments *m, icseg_activation_range all) {
-    float bin = (all.high - all.low) / BINS;
-    int zero = (int)(-all.low / bin), above = BINS - zero;
-    double smallest = error_of(m, 0, BINS);
-    icseg_activation_range best = all;
-    for (int i = 0; i < CANDIDATES; i++)
-        for (int j = 0; j < CANDIDATES; j++) {
-            int begin = zero * i / CANDIDATES * 3 / 4, end = BINS - above * j / CANDIDATES * 3 / 4;
-            double error = error_of(m, begin, end);
-            if (error >= smallest) continue;
-            smallest = error;
-            best = (icseg_activation_range){begin ? all.low + (float)begin * bin : all.low,
-                                            end < BINS ? all.low + (float)end * bin : all.high};
-        }
-    return best;
-}
-
-static icseg_activation_range range_of(const float *values, int64_t count) {
-    icseg_activation_range all = extremes_of(values, count);
-    moments m;
-    if (!(magnitude_of(all) >= ICSEG_MIN_RANGE)) return (icseg_activation_range){0};
-    collect(values, count, all, &m);
-    return best_range(&m, all);
-}
-
-static icseg_activation_range join(icseg_activation_range a, icseg_activation_range b) {
-    return (icseg_activation_range){a.low < b.low ? a.low : b.low, a.high > b.high ? a.high : b.high};
+/* Adds the rows of x to the sums of the layer's input channels. */
+static icseg_status add_means(layer_ranges *l, const float *x, int64_t rows, int64_t inputs, icseg_error *error) {
+    if (!l->sums) l->sums = icseg_calloc_array((size_t)inputs, sizeof *l->sums);
+    if (!l->sums) return icseg_fail_memory(error, (size_t)inputs * sizeof *l->sums, "the means of inputs");
+    l->inputs = inputs;
+    l->rows += rows;
+    for (int64_t r = 0; r < rows; r++, x += inputs)
+        for (int64_t i = 0; i < inputs; i++) l->sums[i] += (double)x[i];
+    return ICSEG_OK;
 }
 
 icseg_status icseg_activation_ranges_observe(icseg_activation_ranges *r, const icseg_kernel *k, icseg_layer_side side,
@@ -228,6 +225,10 @@ icseg_status icseg_activation_ranges_observe(icseg_activation_ranges *r, const i
     if (!icseg_all_finite(values, x->count))
         return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s: the %s is not finite and cannot be used for calibration",
                           k->node->name, side == ICSEG_LAYER_IN ? "input" : "output");
-    icseg_activation_range range = join(range_of(values, x->count), icseg_activation_ranges_find(r, layer, side));
-    return icseg_activation_ranges_set(r, layer, side, range, error);
+    icseg_activation_range range =
+        icseg_join_ranges(icseg_best_range(values, x->count, r->rule), icseg_activation_ranges_find(r, layer, side));
+    ICSEG_TRY(icseg_activation_ranges_set(r, layer, side, range, error));
+    if (!r->records_means || side != ICSEG_LAYER_IN) return ICSEG_OK;
+    int64_t inputs = x->shape.dim[x->shape.rank - 1];
+    return add_means(&r->layer[layer->index], values, x->count / inputs, inputs, error);
 }

@@ -10,6 +10,8 @@
 #include <stddef.h>
 
 #include "base/error.h"
+#include "compute/backend/shapes.h"
+#include "graph/best_range.h"
 #include "graph/params.h"
 #include "tensor/quantization.h"
 
@@ -18,14 +20,6 @@ struct icseg_graph;
 struct icseg_kernel;
 struct icseg_node;
 
-/* CLIP was trained and published in f16, whose magnitudes are 6e-8 to 65,504: a range outside these limits was not
- * measured on such a network. */
-#define ICSEG_MIN_RANGE 1e-8f
-#define ICSEG_MAX_RANGE 1e6f
-
-typedef struct icseg_activation_range {
-    float low, high; /* low <= 0 <= high; both 0: always (almost) zero */
-} icseg_activation_range;
 typedef enum icseg_layer_side { ICSEG_LAYER_IN, ICSEG_LAYER_OUT, ICSEG_LAYER_SIDES } icseg_layer_side;
 
 /* The bytes 0 to 255 cover the range, and one of them is zero. The scale is 0 if the range is empty. */
@@ -39,12 +33,26 @@ icseg_status icseg_activation_ranges_set(icseg_activation_ranges *ranges, const 
                                          icseg_layer_side side, icseg_activation_range range, icseg_error *error);
 bool icseg_activation_ranges_has(const icseg_activation_ranges *ranges, const icseg_param *layer,
                                  icseg_layer_side side);
-/* Empty if the layer has none. */
+/* Empty if the layer has none, and that of the input if the layer is kept in f32. */
 icseg_activation_range icseg_activation_ranges_find(const icseg_activation_ranges *ranges, const icseg_param *layer,
                                                     icseg_layer_side side);
 size_t icseg_activation_ranges_count(const icseg_activation_ranges *ranges); /* layers with a range of their input */
 icseg_status icseg_activation_ranges_copy(icseg_activation_ranges *to, const icseg_activation_ranges *from,
                                           icseg_error *error);
+
+/* -- layers that stay f32 by choice */
+
+icseg_status icseg_activation_ranges_keep_f32(icseg_activation_ranges *ranges, const icseg_param *layer, bool keep,
+                                              icseg_error *error);
+bool icseg_activation_ranges_keeps_f32(const icseg_activation_ranges *ranges, const icseg_param *layer);
+
+/* -- mean inputs, for the correction of biases: see icseg_input_means */
+
+/* Copies `count` means, one for each input channel: layer->inputs of them. */
+icseg_status icseg_activation_ranges_set_means(icseg_activation_ranges *ranges, const icseg_param *layer,
+                                               const float *means, int64_t count, icseg_error *error);
+/* Valid as long as the ranges. Without values if the layer has none. */
+icseg_input_means icseg_activation_ranges_means(const icseg_activation_ranges *ranges, const icseg_param *layer);
 
 /* -- layers */
 
@@ -55,6 +63,7 @@ void icseg_activation_ranges_mark(const struct icseg_graph *graph);
 
 typedef struct icseg_ranges_summary {
     int32_t layers, covered; /* marked layers, and how many of them have a range of their input */
+    int32_t kept;            /* how many stay f32 by choice */
     char problem[256];       /* a clause; "" when every layer has a plausible range */
 } icseg_ranges_summary;
 
@@ -65,10 +74,11 @@ bool icseg_activation_ranges_check(const icseg_activation_ranges *ranges, const 
 /* -- recording */
 
 /* Executors of graphs that use these ranges call observe before and after they run a node. A range covers the ranges of
- * all runs. That of a run minimises the mean square error of the quantised values, so that a few very large values do
- * not cost the others their precision. An input that is not finite is ICSEG_ERROR_NUMERIC. Starting to record drops all
- * ranges. */
+ * all runs, which the rule finds (at first: ICSEG_RANGE_MSE). An input that is not finite is ICSEG_ERROR_NUMERIC.
+ * Starting to record drops all ranges and means. icseg_activation_ranges_copy computes the means from what was
+ * recorded. */
 void icseg_activation_ranges_record(icseg_activation_ranges *ranges, bool on);
+void icseg_activation_ranges_use_rule(icseg_activation_ranges *ranges, icseg_range_rule rule, bool means);
 bool icseg_activation_ranges_recording(const icseg_activation_ranges *ranges);
 icseg_status icseg_activation_ranges_observe(icseg_activation_ranges *ranges, const struct icseg_kernel *kernel,
                                              icseg_layer_side side, icseg_error *error);

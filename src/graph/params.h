@@ -64,8 +64,9 @@ typedef struct icseg_param {
     icseg_shape file_shape;
     icseg_param_options options;
     int64_t count;
-    int64_t index; /* in the order of declaration */
-    bool is_layer; /* the weights of a convolution or linear layer, whose input needs an activation range for INT8 */
+    int64_t index;  /* in the order of declaration */
+    bool is_layer;  /* the weights of a convolution or linear layer, whose input needs an activation range for INT8 */
+    int64_t inputs; /* of a layer: input channels */
     icseg_param_source source;
     float *_Atomic data;   /* NULL: only in the source; load them before writing here */
     float *grad;           /* NULL until icseg_params_allocate_gradients, and if not trainable */

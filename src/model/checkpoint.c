@@ -94,9 +94,11 @@ static icseg_status read_texts(json_t *list, const char *path, const icseg_confi
     return ICSEG_OK;
 }
 
-/* -- icseg.ranges: {"version": 3, "ranges": {"visual.conv1.weight": [-2.1, 2.6, 0, 4.5], ...}}, by the names of
- * weights: the smallest and the largest input, then output. Version 2 had one number, the magnitude of inputs. Version
- * 1 had no version, and the names of the graph's nodes, which changed with the graph: it cannot be used any more. */
+/* -- icseg.ranges: {"version": 3, "ranges": {"visual.conv1.weight": [-2.1, 2.6, 0, 4.5], ...}, "keep_f32": ["align.text
+ * .weight", ...]}, by the names of weights: the smallest and the largest input, then output. keep_f32, which may be
+ * missing, has the layers that stay f32 by choice; their inputs have empty ranges. Version 2 had one number, the
+ * magnitude of inputs. Version 1 had no version, and the names of the graph's nodes, which changed with the graph: it
+ * cannot be used any more. */
 
 enum { RANGES_VERSION = 3, MAGNITUDES_VERSION = 2 };
 
@@ -149,6 +151,20 @@ static icseg_status drop_ranges(icseg_model *m, const char *problem, icseg_error
     return icseg_activation_ranges_open(&m->ranges, error);
 }
 
+static icseg_status read_kept(icseg_model *m, const char *path, const json_t *list, icseg_error *error) {
+    if (list && !json_is_array(list))
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: \"keep_f32\" is not a JSON list", path);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *name = json_string_value(json_array_get(list, i));
+        const icseg_param *layer = name ? icseg_params_find(m->params, name) : NULL;
+        if (!layer || !layer->is_layer)
+            return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                              "%s: icseg.ranges: keep_f32[%zu] is not the name of one of the model's layers", path, i);
+        ICSEG_TRY(icseg_activation_ranges_keep_f32(m->ranges, layer, true, error));
+    }
+    return ICSEG_OK;
+}
+
 static icseg_status read_ranges_of(icseg_model *m, const char *path, json_t *root, icseg_error *error) {
     json_t *version = json_object_get(root, "version"), *ranges = json_object_get(root, "ranges"), *value;
     icseg_ranges_summary summary;
@@ -161,6 +177,7 @@ static icseg_status read_ranges_of(icseg_model *m, const char *path, json_t *roo
     if (!json_is_object(ranges))
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: \"ranges\" is not a JSON object", path);
     json_object_foreach(ranges, name, value) ICSEG_TRY(read_range(m, path, name, value, error));
+    ICSEG_TRY(read_kept(m, path, json_object_get(root, "keep_f32"), error));
     if (icseg_activation_ranges_check(m->ranges, m->params, &summary)) return ICSEG_OK;
     return drop_ranges(m, summary.problem, error);
 }
@@ -176,8 +193,8 @@ static icseg_status read_ranges(icseg_model *m, const icseg_safetensors *file, i
 }
 
 static icseg_status write_ranges(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
-    json_t *ranges = json_object();
-    bool complete = ranges != NULL;
+    json_t *ranges = json_object(), *kept = json_array();
+    bool complete = ranges && kept;
     for (int64_t i = 0; i < icseg_params_count(m->params) && complete; i++) {
         const icseg_param *p = icseg_params_at(m->params, i);
         if (!icseg_activation_ranges_has(m->ranges, p, ICSEG_LAYER_IN)) continue;
@@ -186,10 +203,14 @@ static icseg_status write_ranges(const icseg_model *m, icseg_safetensors_writer 
         complete = json_object_set_new(
                        ranges, p->name,
                        json_pack("[ffff]", (double)in.low, (double)in.high, (double)out.low, (double)out.high)) == 0;
+        if (icseg_activation_ranges_keeps_f32(m->ranges, p))
+            complete &= json_array_append_new(kept, json_string(p->name)) == 0;
     }
-    json_t *root = complete ? json_pack("{si sO}", "version", RANGES_VERSION, "ranges", ranges) : NULL;
+    json_t *root =
+        complete ? json_pack("{si sO sO}", "version", RANGES_VERSION, "ranges", ranges, "keep_f32", kept) : NULL;
     char *text = icseg_json_text(root, JSON_REAL_PRECISION(9));
     json_decref(ranges);
+    json_decref(kept);
     icseg_status status = text ? icseg_safetensors_writer_metadata(writer, "icseg.ranges", text, error)
                                : icseg_fail_memory(error, 0, "checkpoint metadata");
     icseg_free(text);
@@ -237,6 +258,7 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
     status = icseg_model_build(out, &config, names, &texts, error);
     if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
     if (status == ICSEG_OK) status = read_ranges(*out, file, error);
+    if (status == ICSEG_OK) status = icseg_model_read_means(*out, file, error);
     if (status == ICSEG_OK) status = icseg_model_read_eval(*out, file, error);
     if (status == ICSEG_OK) status = icseg_model_read_images(*out, file, error);
     if (status != ICSEG_OK) icseg_model_close(out);
@@ -261,6 +283,7 @@ icseg_status icseg_model_find_params(icseg_model *m, const icseg_safetensors *fi
     for (size_t i = 0; i < icseg_safetensors_count(file) && strict; i++) {
         const char *name = icseg_safetensors_at(file, i)->name;
         if (!strncmp(name, ICSEG_OPTIMISER_PREFIX, sizeof ICSEG_OPTIMISER_PREFIX - 1)) continue;
+        if (!strcmp(name, ICSEG_MEANS_TENSOR)) continue;
         if (!strncmp(name, prefix, length) && !icseg_params_find(m->params, name + length))
             return icseg_fail(error, ICSEG_ERROR_FORMAT,
                               "%s: tensor %s does not belong to the model that icpc.config describes",
@@ -354,6 +377,7 @@ icseg_status icseg_model_declare(const icseg_model *m, icseg_safetensors_writer 
         const icseg_param *p = icseg_params_at(m->params, i);
         ICSEG_TRY(icseg_safetensors_writer_declare(writer, p->name, ICSEG_F32, p->file_shape, error));
     }
+    ICSEG_TRY(icseg_model_declare_means(m, writer, error));
     return icseg_model_write_metadata(m, writer, error);
 }
 
@@ -375,7 +399,7 @@ icseg_status icseg_model_append(const icseg_model *m, icseg_safetensors_writer *
         icseg_free(copy);
         icseg_free(exported);
     }
-    return status;
+    return status == ICSEG_OK ? icseg_model_append_means(m, writer, error) : status;
 }
 
 icseg_status icseg_model_save(const icseg_model *model, const char *path, icseg_error *error) {

@@ -266,7 +266,7 @@ icseg_status icseg_model_need_calibration(const icseg_model *m, const char *fiel
 bool icseg_model_is_calibrated(const icseg_model *m) { return m && icseg_activation_ranges_count(m->ranges) > 0; }
 
 icseg_status icseg_model_calibration_of(const icseg_model *m, icseg_model_calibration *out, icseg_error *error) {
-    enum { FIRST_SIZE = sizeof(icseg_model_calibration) };
+    enum { FIRST_SIZE = offsetof(icseg_model_calibration, kept_f32) };
     icseg_ranges_summary summary;
     ICSEG_NEED(m);
     ICSEG_NEED(out);
@@ -274,6 +274,7 @@ icseg_status icseg_model_calibration_of(const icseg_model *m, icseg_model_calibr
     const icseg_model_calibration found = {.struct_size = sizeof found,
                                            .layers = summary.layers,
                                            .covered = summary.covered,
+                                           .kept_f32 = summary.kept,
                                            .problem = m->ranges_problem[0] ? m->ranges_problem : NULL};
     return icseg_struct_write(out, &found, sizeof found, FIRST_SIZE, "icseg_model_calibration", error);
 }

@@ -97,6 +97,14 @@ icseg_status icseg_model_set_labels(icseg_model *model, const icseg_label_values
 icseg_status icseg_eval_options_read(icseg_eval_options *out, const icseg_eval_options *options,
                                      const icseg_eval_options *fallback, icseg_error *error);
 
+/* The tensor of a calibrated model for the correction of biases: for each layer, in the order of the parameters, the
+ * mean of each input channel. Read if the file has it (if damaged: ICSEG_ERROR_FORMAT) and the model is calibrated;
+ * declared and appended, after the parameters, if every layer has means. */
+#define ICSEG_MEANS_TENSOR "icseg.input_means"
+icseg_status icseg_model_read_means(icseg_model *model, const icseg_safetensors *file, icseg_error *error);
+icseg_status icseg_model_declare_means(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
+icseg_status icseg_model_append_means(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
+
 /* The metadata strings of a checkpoint: three, icseg.eval and icseg.image after training, icseg.ranges if the model is
  * calibrated. */
 icseg_status icseg_model_write_metadata(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);

@@ -174,6 +174,37 @@ def test_calibrating_is_that_of_the_program(checkpoint: Path, photos: list[Path]
     assert (tmp_path / "ours.safetensors").read_bytes() == (tmp_path / "theirs.safetensors").read_bytes()
     assert icseg.load(tmp_path / "ours.safetensors", precision="int8").precision in ("int8", "f32")
     assert (made(photos[0]).labels == model(photos[0]).labels).all()
+    program(
+        *("calibrate", checkpoint, *photos[:3], "--out", tmp_path / "theirs.safetensors"),
+        *("--ranges", "percentile:99.5", "--bias-correction", "off", "--keep-f32", "decoder.neck,decoder.head"),
+    )
+    kept = icseg.calibrate(
+        model,
+        photos[:3],
+        tmp_path / "ours.safetensors",
+        ranges="percentile",
+        percentile=99.5,
+        bias_correction=False,
+        keep_f32=["decoder.neck", "decoder.head"],
+        threads=1,
+    )
+    assert (tmp_path / "ours.safetensors").read_bytes() == (tmp_path / "theirs.safetensors").read_bytes()
+    assert kept.calibration.kept_f32 > 2 and made.calibration.kept_f32 == 0
+    if icseg.load(tmp_path / "ours.safetensors", precision="int8").precision == "int8":
+        stages: list[str] = []
+        found = icseg.calibrate(
+            model, photos[:3], keep_f32="auto", agree=0.9999, keep_work=0.5, progress=lambda p: stages.append(p.stage)
+        )
+        assert found.is_calibrated and "measure layers" in stages
+    for bad in (
+        {"ranges": "min"},
+        {"percentile": 40},
+        {"keep_f32": "decoder.nec"},
+        {"keep_f32": "auto", "agree": 2},
+        {"keep_f32": "auto", "keep_work": -1},
+    ):
+        with pytest.raises(icseg.ArgumentError):
+            icseg.calibrate(model, photos[:1], **bad)
     with pytest.raises(icseg.ArgumentError):
         icseg.calibrate(checkpoint, [])
     with pytest.raises(icseg.FileError, match="none.jpg"):

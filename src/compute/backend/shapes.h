@@ -38,6 +38,14 @@ typedef enum icseg_product_precision {
     ICSEG_PRODUCT_INT8
 } icseg_product_precision;
 
+/* INT8: the means of x's channels on typical data. Rounding the weights changes the mean of an output channel by the
+ * sum of means times (rounded weight - weight), which is subtracted from its bias. */
+typedef struct icseg_input_means {
+    const float *values; /* NULL: biases are not corrected */
+    int64_t count;       /* of x's channels; another number is ignored */
+    uint64_t hash;       /* of the values: packed weights depend on them */
+} icseg_input_means;
+
 typedef struct icseg_primitive_options {
     bool bias;                         /* adds a vector over the output channels or columns */
     bool accumulate;                   /* adds to the contents of `out`: partial gradients, residual connections */
@@ -48,6 +56,7 @@ typedef struct icseg_primitive_options {
     icseg_dtype in, out; /* of the operands a and b, and of the result: ICSEG_F32, or ICSEG_BF16 if `in` is BF16. A
                             packed b is given in f32; bias and gradients of weights are always f32. In INT8, a and the
                             result may be ICSEG_U8 */
+    icseg_input_means in_means;
     icseg_dtype residual_type;                              /* ICSEG_F32 or ICSEG_U8 */
     icseg_quantization in_bytes, residual_bytes, out_bytes; /* INT8: of a, also if it is f32, and of U8 tensors. If the
                                                                scale of a is 0, F32 is used */

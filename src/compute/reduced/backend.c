@@ -43,6 +43,7 @@ static bool shape_of(icseg_reduced_shape *out, const icseg_primitive_spec *spec)
                 : spec->kind == ICSEG_MATMUL     ? matmul_shape(out, &spec->matmul, o)
                                                  : false;
     if (!fits) return false;
+    if (o->precision == ICSEG_PRODUCT_INT8 && o->in_means.count == out->weights.in) out->weights.means = o->in_means;
     out->options = *o;
     return true;
 }

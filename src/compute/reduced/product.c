@@ -129,13 +129,13 @@ size_t icseg_reduced_product_scratch(const icseg_reduced_product *p) {
 
 /* -- weights */
 
-/* Bytes of the tiles. In INT8, two numbers for each output channel follow them: first all scales, then the sums of its
- * integers, from which follows what the zero point of x adds. */
+/* Bytes of the tiles. In INT8, three numbers for each output channel follow them: first all scales, then the sums of
+ * its integers, from which follows what the zero point of x adds, then what is added to its bias. */
 static size_t tile_bytes(const icseg_reduced_product *p) { return (size_t)(p->panels * p->steps * p->step_bytes); }
 
 size_t icseg_reduced_product_packed_size(const icseg_reduced_product *p) {
     size_t channels = is_int8(&p->shape.weights) ? (size_t)(p->panels * BLOCK) : 0;
-    return tile_bytes(p) + channels * (sizeof(float) + sizeof(int32_t));
+    return tile_bytes(p) + channels * (2 * sizeof(float) + sizeof(int32_t));
 }
 
 static float *scales_of(const icseg_reduced_product *p, const void *packed) {
@@ -146,11 +146,16 @@ static int32_t *sums_of(const icseg_reduced_product *p, const void *packed) {
     return (int32_t *)(void *)(scales_of(p, packed) + p->panels * BLOCK);
 }
 
+static float *corrections_of(const icseg_reduced_product *p, const void *packed) {
+    return (float *)(void *)(sums_of(p, packed) + p->panels * BLOCK);
+}
+
 icseg_reduced_weights icseg_reduced_layout(const icseg_reduced_product *p) { return p->shape.weights; }
 
 bool icseg_reduced_same_weights(icseg_reduced_weights a, icseg_reduced_weights b) {
     return a.multiplier == b.multiplier && a.in == b.in && a.out == b.out && a.kernel == b.kernel &&
-           a.out_stride == b.out_stride && a.in_stride == b.in_stride;
+           a.out_stride == b.out_stride && a.in_stride == b.in_stride && !a.means.values == !b.means.values &&
+           a.means.hash == b.means.hash;
 }
 
 /* 1/127 of the largest magnitude of the weights of output channel o; 1 if all weights are 0. NaN if a weight is not
@@ -164,6 +169,28 @@ static float scale_of(const icseg_reduced_weights *w, const float *weights, int6
             zero += weight * 0;
         }
     return (largest > 0 ? largest / 127 : 1) + zero;
+}
+
+/* The mean of output channel o with the weights as they are, minus that with the rounded ones. Borders of zeros are
+ * ignored. */
+static float correction_of(const icseg_reduced_weights *w, const float *weights, float scale, int64_t o) {
+    enum { ZERO_POINT = 128 };
+    double sum = 0;
+    for (int64_t position = 0; w->means.values && position < w->kernel * w->kernel; position++)
+        for (int64_t i = 0; i < w->in; i++) {
+            float weight = weights[o * w->out_stride + position * w->in + i * w->in_stride];
+            float rounded = scale * (float)icseg_centred_byte(weight, 1 / scale, ZERO_POINT);
+            sum += (double)w->means.values[i] * (double)(weight - rounded);
+        }
+    return (float)sum;
+}
+
+static void make_corrections(const icseg_reduced_product *p, const float *weights, void *packed) {
+    const icseg_reduced_weights *w = &p->shape.weights;
+    float *corrections = corrections_of(p, packed);
+#pragma omp parallel for schedule(static)
+    for (int64_t o = 0; o < p->panels * BLOCK; o++)
+        corrections[o] = o < w->out ? correction_of(w, weights, scales_of(p, packed)[o], o) : 0;
 }
 
 /* The index of group `i` of column `column` in a tile, in groups. */
@@ -220,6 +247,7 @@ bool icseg_reduced_product_pack(const icseg_reduced_product *p, const float *wei
                   smaller(w.in - in, p->multiplier->inner), scales ? scales + o : NULL,
                   (uint32_t *)(void *)((char *)packed + i * p->step_bytes));
     }
+    if (scales) make_corrections(p, weights, packed);
     bool finite = true;
     for (int64_t o = 0; scales && o < p->panels * BLOCK; o++) {
         sums_of(p, packed)[o] = p->multiplier->centred ? 0 : sum_at(p, packed, o);
@@ -275,6 +303,7 @@ static icseg_finish finish_of(const icseg_reduced_product *p, int64_t panel, con
     const int32_t subtracted = p->multiplier->from_128 ? 128 : 0; /* from x already */
     for (int64_t i = 0; f.integers && i < BLOCK; i++) {
         f.scale[i] = scales_of(p, packed)[panel * BLOCK + i] * o->in_bytes.scale;
+        f.bias[i] += corrections_of(p, packed)[panel * BLOCK + i];
         f.excess[i] = sums_of(p, packed)[panel * BLOCK + i] * (o->in_bytes.zero_point - subtracted);
     }
     return f;

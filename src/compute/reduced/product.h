@@ -12,13 +12,14 @@
 #include "compute/backend/shapes.h"
 #include "compute/reduced/multiplier.h"
 
-/* The weights (out, kernel, kernel, in), kernel positions `in` elements apart: their packed form depends on nothing
- * else. */
+/* The weights (out, kernel, kernel, in), kernel positions `in` elements apart: their packed form
+ * depends on nothing else. */
 typedef struct icseg_reduced_weights {
     const icseg_multiplier *multiplier; /* how they are multiplied; NULL: not on this processor */
     int64_t in, out;
     int64_t kernel;                /* 1, or 3 with a border of zeros around x */
     int64_t out_stride, in_stride; /* elements between output channels, between input channels */
+    icseg_input_means means;       /* of x; without values: biases are not corrected */
 } icseg_reduced_weights;
 
 /* x (images, height, width, in), dense -> out (images, height, width, out), dense. */

@@ -17,6 +17,7 @@ void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options
     const icseg_param *layer = icseg_activation_ranges_layer(k->graph, k->node);
     options->in_bytes = icseg_kernel_in(k, 0)->quantization;
     options->out_bytes = icseg_kernel_out(k, 0)->quantization;
+    if (known && layer) options->in_means = icseg_activation_ranges_means(ranges, layer);
     if (known && layer && icseg_kernel_in(k, 0)->dtype == ICSEG_F32)
         options->in_bytes =
             icseg_activation_range_quantization(icseg_activation_ranges_find(ranges, layer, ICSEG_LAYER_IN));

@@ -34,10 +34,6 @@ static bool only_moves(const icseg_node *node) { return node->op->int8.in && !no
 
 static bool is_empty(icseg_activation_range r) { return r.low == 0 && r.high == 0; }
 
-static icseg_activation_range join(icseg_activation_range a, icseg_activation_range b) {
-    return (icseg_activation_range){a.low < b.low ? a.low : b.low, a.high > b.high ? a.high : b.high};
-}
-
 /* Marks the results of layers in INT8, and values that are moved. */
 static void mark_results(quantization *q) {
     const icseg_graph *g = q->graph;
@@ -64,7 +60,8 @@ static void follow_readers(quantization *q) {
             if (node->input[i] == ICSEG_NONE) continue;
             icseg_value v = icseg_graph_owner(g, node->input[i]);
             if (!((q->reduced[n] || only_moves(node)) && node->op->int8.in >> i & 1)) q->bytes[v] = false;
-            if (q->reduced[n] && i == 0) q->range[v] = join(q->range[v], find_range(q, node, ICSEG_LAYER_IN));
+            if (q->reduced[n] && i == 0)
+                q->range[v] = icseg_join_ranges(q->range[v], find_range(q, node, ICSEG_LAYER_IN));
         }
     }
 }

@@ -44,3 +44,32 @@ refuse 2 'bad.safetensors: the INT8 calibration covers [0-9]+ of [0-9]+ layers; 
     icseg predict "$bad" "$val" --out "$work/q" --precision int8
 check 'it calibrates again' bash -c "'$program' calibrate '$bad' '$val' --out '$work/mended.safetensors' >/dev/null 2>&1 &&
     cmp '$work/int8.safetensors' '$work/mended.safetensors'"
+
+# Ranges, bias correction, layers that stay f32.
+expect 0 "^$work/r.safetensors\$" icseg calibrate "$tiny" "$val" --out "$work/r.safetensors" --ranges max
+check 'other ranges' bash -c "! cmp -s '$work/r.safetensors' '$work/int8.safetensors'"
+expect 0 "^$work/p.safetensors\$" icseg calibrate "$tiny" "$val" --out "$work/p.safetensors" --ranges percentile:99
+expect 0 "^$work/100.safetensors\$" icseg calibrate "$tiny" "$val" --out "$work/100.safetensors" --ranges percentile:100
+expect 0 "^$work/plain.safetensors\$" icseg calibrate "$tiny" "$val" --out "$work/plain.safetensors" --bias-correction off
+check 'means are in the file' grep -qa icseg.input_means "$work/int8.safetensors"
+check 'no means in the file' bash -c "! grep -qa icseg.input_means '$work/plain.safetensors'"
+expect 0 '000000.png' icseg predict "$work/plain.safetensors" "$val" --out "$work/p" --precision int8
+for bad in p percentile:50 percentile:101 percentile: percentile:9x mse:1; do
+    refuse 2 '--ranges .*: expected mse, max, percentile, or percentile:P' \
+        icseg calibrate "$tiny" "$val" --out "$work/x" --ranges "$bad"
+done
+refuse 2 'no layer of the model is called "decoder.nec"' icseg calibrate "$tiny" "$val" --out "$work/x" \
+    --keep-f32 decoder.neck,decoder.nec
+expect 0 'pixels have the same class|does not have AVX2' icseg calibrate "$tiny" "$val" --out "$work/kept.safetensors" \
+    --keep-f32 decoder.neck,decoder.head.conv_seg.weight
+expect 0 '^int8 calibration +all [0-9]+ layers; .*; 9 layers stay f32 by choice$' icseg info "$work/kept.safetensors"
+expect 0 '000000.png' icseg predict "$work/kept.safetensors" "$val" --out "$work/p" --precision int8
+if grep -qw avx2 /proc/cpuinfo; then
+    expect 0 '^[0-9]+ layers? stays? f32; [0-9.]+ % of the labels agree' icseg calibrate "$tiny" "$val" \
+        --out "$work/auto.safetensors" --keep-f32 auto --agree 99.9 --keep-work 30
+    expect 0 'changed labels +work +kept +layers' icseg calibrate "$tiny" "$val" --out "$work/auto.safetensors" \
+        --keep-f32 auto --agree 60
+    expect 0 '000000.png' icseg predict "$work/auto.safetensors" "$val" --out "$work/p" --precision int8
+else
+    echo 'skipped: --keep-f32 auto, because this processor does not have AVX2'
+fi

@@ -76,4 +76,13 @@ icseg_status call_icseg_calibrator_model(icseg_error *error) {
     icseg_model_close(&out);
     return status;
 }
+DOES(icseg_calibrator_keep_f32, shared.calibrator, "decoder.head")
+icseg_status call_icseg_calibrator_search(icseg_error *error) {
+    icseg_search_options options = {ICSEG_SEARCH_OPTIONS_INIT, .agree = 0.01};
+    icseg_search_result out = {ICSEG_SEARCH_RESULT_INIT};
+    icseg_status status = icseg_calibrator_search(shared.calibrator, &shared.image, 1, &options, &out, error);
+    if (status == ICSEG_ERROR_UNSUPPORTED) return ICSEG_OK; /* no INT8 */
+    assert_true((out.costs != NULL) == (status == ICSEG_OK));
+    return status;
+}
 CLOSES(icseg_calibrator_close)
