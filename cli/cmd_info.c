@@ -92,8 +92,7 @@ static icseg_status print_calibration(icseg_model *model, const int32_t size[2],
                (int)layers.attention_f32);
     if (status == ICSEG_OK && found.kept_f32)
         printf("; %d %s f32 by choice", (int)found.kept_f32, found.kept_f32 == 1 ? "layer stays" : "layers stay");
-    if (status == ICSEG_OK) printf("
-");
+    if (status == ICSEG_OK) putchar('\n');
     icseg_session_close(&session);
     return status;
 }

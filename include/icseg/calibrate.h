@@ -84,20 +84,23 @@ typedef struct icseg_search_options {
 
 /** What INT8 costs in a layer, or in neighbouring layers that cost little. */
 typedef struct icseg_layer_cost {
-    const char *first, *last; /**< names of weights, in the order of the checkpoint; equal for one layer */
-    int32_t layers;           /**< their number */
-    double changed; /**< share of the labels that differ from those of f32 when only these layers are INT8; or,
-                       if it is more, the share that differ no longer when all others are */
-    double work;    /**< share of the multiplications of all layers */
-    bool kept_f32;  /**< whether the search keeps the layer in f32 */
+    const char *first; /**< the name of the first layer's weights, in the order of the checkpoint */
+    const char *last;  /**< that of the last one; the same for one layer */
+    int32_t layers;    /**< their number */
+    double changed;    /**< share of the labels that differ from those of f32 when only these layers are INT8; or,
+                          if it is more, the share that differ no longer when all others are */
+    double work;       /**< share of the multiplications of all layers */
+    bool kept_f32;     /**< whether the search keeps the layer in f32 */
 } icseg_layer_cost;
 
 /** The result of a search. The costs live until the next search or the end of the calibrator. */
 typedef struct icseg_search_result {
-    size_t struct_size;            /**< ICSEG_SEARCH_RESULT_INIT */
-    double before, after;          /**< share of the labels that are those of f32, before and after */
+    size_t struct_size; /**< ICSEG_SEARCH_RESULT_INIT */
+    double before;      /**< share of the labels that are those of f32 with the layers that were kept before */
+    double after;       /**< the same with those that the search keeps, too */
     const icseg_layer_cost *costs; /**< (count), in the order of the checkpoint; all layers belong to one of them */
-    int32_t count, kept;           /**< kept: layers that the search keeps in f32 */
+    int32_t count;                 /**< number of costs */
+    int32_t kept;                  /**< layers that the search keeps in f32 */
 } icseg_search_result;
 
 /** Initialises an icseg_search_result. */
