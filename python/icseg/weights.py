@@ -163,7 +163,7 @@ def calibrate(
         call("icseg_calibrator_open", ctypes.byref(calibrator.pointer), pointer, ctypes.byref(how))
     with calibrator as pointer:
         for layer in [] if automatic else kept:
-            call("icseg_calibrator_keep_f32", pointer, encode(layer))
+            call("icseg_calibrator_keep_f32", pointer, encode(layer, "keep_f32"))
         for index, image in enumerate(images):
             pixels = model._read(image, f"images[{index}]")
             call("icseg_calibrator_add", pointer, ctypes.byref(as_image(pixels.rgb())), file=pixels.name)
