@@ -34,7 +34,8 @@ ICSEG_INLINE float icseg_exp(float x) { return icseg_exp_bounded(x < -87.0f ? -8
 /* The same for x <= 88, such as the difference to the largest of several numbers, in fewer instructions. */
 ICSEG_INLINE float icseg_exp_below(float x) { return icseg_exp_bounded(x < -87.0f ? -87.0f : x); }
 
-/* The error function, by Abramowitz and Stegun 7.1.26; absolute error below 5e-7. */
+/* The error function, by Abramowitz and Stegun 7.1.26; absolute error below 6e-7, also with fused
+ * multiply-add. */
 ICSEG_INLINE float icseg_erf(float x) {
     float size = fabsf(x), t = 1 / (1 + 0.3275911f * size);
     float p = 1.061405429f * t - 1.453152027f;
