@@ -67,7 +67,8 @@ add() { # NAME "N passed, N failed"
 unit() { # NAME CTEST_ARGUMENT...
     (cd "$build" && OMP_WAIT_POLICY=passive ctest -V -j "$(($(nproc) + 1))" --timeout 900 "${@:2}") >"$work/log" 2>&1
     local status=$? sum
-    grep -aE '^[0-9]+: (\[  (FAILED|ERROR)|.*error:|skipped: this processor)|\*\*\*' "$work/log" | sort -u | head -n 60
+    grep -aE '^[0-9]+: (\[  (FAILED|ERROR)|.*error:|skipped: this processor)|\*\*\*' "$work/log" |
+        sed 's/^[0-9]*: //' | sort -u | head -n 60
     sum=$(awk -f scripts/count_cases.awk "$work/log")
     [ $status -eq 0 ] || [[ $sum != *" 0 failed" ]] || sum="${sum% 0 failed} 1 failed" # ctest itself failed
     add "$1" "$sum"
