@@ -156,7 +156,7 @@ def calibrate(
     )
     kept = [keep_f32] if isinstance(keep_f32, str) else list(keep_f32)
     automatic = kept == ["auto"]
-    images = list(images) if automatic else images
+    searched = list(images) if automatic else []
     calibrator = Exclusive(c.icseg_calibrator, "icseg_calibrator_close", "calibrator")
     made = Handle(c.icseg_model, "icseg_model_close", "model")
     with model._session, model._handle as pointer:
@@ -164,11 +164,11 @@ def calibrate(
     with calibrator as pointer:
         for layer in [] if automatic else kept:
             call("icseg_calibrator_keep_f32", pointer, encode(layer, "keep_f32"))
-        for index, image in enumerate(images):
+        for index, image in enumerate(searched if automatic else images):
             pixels = model._read(image, f"images[{index}]")
             call("icseg_calibrator_add", pointer, ctypes.byref(as_image(pixels.rgb())), file=pixels.name)
-        if automatic and images:
-            _search(pointer, model, images, init(c.icseg_search_options, agree=agree, work=keep_work), progress)
+        if searched:
+            _search(pointer, model, searched, init(c.icseg_search_options, agree=agree, work=keep_work), progress)
         call("icseg_calibrator_model", pointer, ctypes.byref(made.pointer))
     calibrator.close()
     calibrated = Model(made, threads=threads, name=f"{model._name}, calibrated" if out is None else path_text(out))
