@@ -223,14 +223,17 @@ static void assignments_change_one_value_or_nothing(void **state) {
         {"train.lr=-1", "train.lr: \"-1\" is not accepted; expected a number above 0"},
         {"data.folder=\xff", "data.folder: the text is not UTF-8"},
     };
-    icseg_recipe_settings before;
-    memcpy(&before, r, sizeof before);
+    char *before, *after;
+    assert_int_equal(icseg_recipe_text(f->recipe, &before, NULL), ICSEG_OK);
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(icseg_recipe_assign(f->recipe, wrong[i][0], &f->error), ICSEG_ERROR_ARGUMENT);
         assert_string_equal(f->error.message, wrong[i][1]);
         if (i > 1) assert_string_equal(f->error.field, i == 2 ? "lr" : i < 5 ? "train.lr" : "data.folder");
-        assert_memory_equal(&before, r, sizeof before);
+        assert_int_equal(icseg_recipe_text(f->recipe, &after, NULL), ICSEG_OK);
+        assert_string_equal(before, after);
+        icseg_buffer_free(after);
     }
+    icseg_buffer_free(before);
     assert_int_equal(icseg_recipe_assign(f->recipe, "train.steps=7", NULL),
                      ICSEG_OK); /* the list of assignments is intact */
     assert_true(r->train.steps == 7 && r->train.lr == 1e-3);
