@@ -72,6 +72,7 @@ static const char *convolution(icseg_onnx_translation *t, const icseg_node *n, c
     if (bias) m->bias = icseg_onnx_param(t, bias);
     if (norm) fold_batch_norm(t, m, norm);
     const icseg_onnx_weights weights = {m->weight->name, m->weight->file_shape, m->weights, m->transposed, m->out};
+    icseg_onnx_correct_bias(t, n, &weights, &m->bias);
     const char *in[3] = {icseg_onnx_layer_input(t, n), icseg_onnx_layer_weights(t, n, &weights)};
     snprintf(name, sizeof name, "%s.bias", n->scope);
     if (m->bias) in[2] = icseg_onnx_layer_bias(t, n, name, &weights, m->bias);
@@ -120,15 +121,26 @@ static float *transposed(icseg_onnx_translation *t, const icseg_param *param) {
     return to;
 }
 
-const char *icseg_onnx_linear(icseg_onnx_translation *t, const icseg_node *n) {
+/* x (.., I) times a weight (I, O), plus a bias, which may be NULL. */
+static const char *rows_times(icseg_onnx_translation *t, const icseg_node *n, const icseg_onnx_weights *weights,
+                              float *bias) {
     icseg_onnx_writer *w = t->writer;
-    const icseg_param *weight = param_of(t, n, 1);
-    if (!weight) return NULL;
+    char name[512];
+    icseg_onnx_correct_bias(t, n, weights, &bias);
+    const char *x = icseg_onnx_layer_input(t, n), *matrix = icseg_onnx_layer_weights(t, n, weights);
+    const char *y = ICSEG_ONNX_NODE(w, n->name, "MatMul", x, matrix);
+    if (!bias) return y;
+    snprintf(name, sizeof name, "%s.bias", weights->name);
+    return ICSEG_ONNX_NODE(w, n->name, "Add", y,
+                           icseg_onnx_initializer(w, name, FLOAT, ICSEG_SHAPE(weights->out), bias));
+}
+
+const char *icseg_onnx_linear(icseg_onnx_translation *t, const icseg_node *n) {
+    const icseg_param *weight = param_of(t, n, 1), *bias = n->input_count > 2 ? param_of(t, n, 2) : NULL;
+    if (!weight || (n->input_count > 2 && !bias)) return NULL;
     const icseg_onnx_weights weights = {weight->name, ICSEG_SHAPE(weight->shape.dim[1], weight->shape.dim[0]),
                                         transposed(t, weight), 1, weight->shape.dim[0]};
-    const char *x = icseg_onnx_layer_input(t, n), *matrix = icseg_onnx_layer_weights(t, n, &weights);
-    const char *y = ICSEG_ONNX_NODE(w, n->name, "MatMul", x, matrix);
-    return n->input_count > 2 ? ICSEG_ONNX_NODE(w, n->name, "Add", y, icseg_onnx_operand(t, n, 2)) : y;
+    return rows_times(t, n, &weights, bias ? icseg_onnx_param(t, bias) : NULL);
 }
 
 const char *icseg_onnx_project(icseg_onnx_translation *t, const icseg_node *n) {
@@ -136,8 +148,7 @@ const char *icseg_onnx_project(icseg_onnx_translation *t, const icseg_node *n) {
     if (!weight) return NULL;
     const icseg_onnx_weights weights = {weight->name, weight->shape, icseg_onnx_param(t, weight), 1,
                                         weight->shape.dim[1]};
-    const char *x = icseg_onnx_layer_input(t, n), *matrix = icseg_onnx_layer_weights(t, n, &weights);
-    return ICSEG_ONNX_NODE(t->writer, n->name, "MatMul", x, matrix);
+    return rows_times(t, n, &weights, NULL);
 }
 
 const char *icseg_onnx_similarity(icseg_onnx_translation *t, const icseg_node *n) {

@@ -80,13 +80,40 @@ static float scale_of(const icseg_onnx_weights *w, channel c, int64_t o) {
     return largest > 0 ? largest / 127 : 1;
 }
 
+static float rounded(float weight, float scale) { return (float)lrintf(weight * (1 / scale)); }
+
+/* Of the input channels, whose number is that of the means, and the taps: w has (.., in, .., taps) without `axis`. */
+static double lost_mean(const icseg_onnx_weights *w, channel c, int64_t o, icseg_input_means means) {
+    int64_t taps = w->axis == 0 ? c.length / means.count : c.length; /* (O, I, taps) or (I, O, taps) */
+    float scale = scale_of(w, c, o);
+    double sum = 0;
+    for (int64_t r = 0; r < c.runs; r++)
+        for (int64_t i = 0; i < c.length; i++) {
+            float weight = w->values[r * c.stride + o * c.length + i];
+            int64_t input = w->axis == 0 ? i / taps : r;
+            sum += (double)means.values[input] * (double)(weight - rounded(weight, scale) * scale);
+        }
+    return sum;
+}
+
+void icseg_onnx_correct_bias(icseg_onnx_translation *t, const icseg_node *layer, const icseg_onnx_weights *w,
+                             float **bias) {
+    if (!(icseg_onnx_layer_quantization(t, layer).scale > 0) || !w->values) return;
+    channel c = channel_of(w);
+    icseg_input_means means = icseg_activation_ranges_means(t->ranges, icseg_activation_ranges_layer(t->graph, layer));
+    int64_t inputs = icseg_graph_dim(t->graph, layer->input[0], -1);
+    if (!means.values || means.count != inputs) return;
+    if (!*bias) *bias = icseg_onnx_memory(t->writer, w->out, sizeof **bias);
+    for (int64_t o = 0; *bias && o < w->out; o++) (*bias)[o] += (float)lost_mean(w, c, o, means);
+}
+
 static int8_t *round_weights(icseg_onnx_writer *writer, const icseg_onnx_weights *w, channel c, const float *scale) {
     int8_t *to = icseg_onnx_memory(writer, icseg_shape_count(w->shape), sizeof *to);
     for (int64_t o = 0; to && o < w->out; o++)
         for (int64_t r = 0; r < c.runs; r++)
             for (int64_t i = 0; i < c.length; i++) {
                 int64_t at = r * c.stride + o * c.length + i;
-                to[at] = (int8_t)lrintf(w->values[at] * (1 / scale[o]));
+                to[at] = (int8_t)rounded(w->values[at], scale[o]);
             }
     return to;
 }

@@ -18,6 +18,11 @@ typedef struct icseg_onnx_weights {
     int64_t out;
 } icseg_onnx_weights;
 
+/* Adds to a layer's bias (out), if it is in INT8 and its calibration has mean inputs, what rounding the weights takes
+ * from the means of its outputs. *bias may be NULL, a bias of zeros, and is then allocated. */
+void icseg_onnx_correct_bias(icseg_onnx_translation *t, const icseg_node *layer, const icseg_onnx_weights *w,
+                             float **bias);
+
 /* The names of the layer's input 0, its weights and its bias (out), quantised if the layer is in INT8. */
 const char *icseg_onnx_layer_input(icseg_onnx_translation *t, const icseg_node *layer);
 const char *icseg_onnx_layer_weights(icseg_onnx_translation *t, const icseg_node *layer, const icseg_onnx_weights *w);
