@@ -17,7 +17,7 @@ export ONEDNN_MAX_CPU_ISA=AVX2 DNNL_MAX_CPU_ISA=AVX2
 
 # Not run: they compare memory in use, of which Valgrind's own is a part, or replace malloc as Valgrind does. test_bench
 # and test_bench_int8 measure the processor's peak, which takes more than half an hour.
-skipped=" test_import_coco test_json_memory test_allocation test_bench test_bench_int8 "
+skipped=" test_import_coco test_json_memory test_allocation test_bench test_bench_int8 test_bench_int8_native "
 # Their cases of denormal numbers fail: Valgrind does not flush them to zero. Findings still count.
 may_fail=" test_base "
 
