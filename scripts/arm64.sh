@@ -121,7 +121,7 @@ if [ $failed -eq 0 ] && [ "$mode" != --build ]; then
     for fixture in resnet_instance vit_instance; do
         check "parity with PyTorch, $fixture" "$program" parity "tests/parity/$fixture.safetensors"
     done
-    add "demo" "$(tests/cli/run.sh "$program" demo | tee "$work/log" | tail -n 1)"
+    add "demo" "$(DEMO_STEPS=3 tests/cli/run.sh "$program" demo | tee "$work/log" | tail -n 1)"
     grep -A 5 FAIL "$work/log"
     if [ -x build/icseg ]; then
         compare_labels

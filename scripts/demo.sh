@@ -8,7 +8,7 @@ short=
 [ "${1:-}" != --short ] || { short=1; shift; }
 icseg=${1:-build/icseg} out=demo images=500 steps=()
 if [ -n "$short" ]; then
-    out=${DEMO_OUT:-build/demo-short} images=40 steps=(--set train.steps=20 --set train.warmup=5)
+    out=${DEMO_OUT:-build/demo-short} images=40 steps=(--set "train.steps=${DEMO_STEPS:-20}" --set train.warmup=2)
 fi
 
 rm -rf "$out"
