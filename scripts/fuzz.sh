@@ -7,7 +7,7 @@
 #   NAME       a target (default: all)
 #   --list     prints the names of the targets
 #   --totals   prints the sums over the runs in runs.tsv, as rows of the table in docs/fuzzing.md
-#   --folder FOLDER  uses this folder in place of build-fuzz/
+#   --folder FOLDER  uses this folder instead of build-fuzz/
 #   --built    runs the targets as they are, without building them
 #   --jobs N   runs N targets at a time (default: 1)
 #   --fork N   runs each target in N processes, which share their corpus

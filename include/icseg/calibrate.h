@@ -65,7 +65,7 @@ ICSEG_API icseg_status icseg_calibrator_add(icseg_calibrator *calibrator, const 
  *
  * @param calibrator the calibrator
  * @param layer the name of a layer's weights, such as "decoder.head.conv_seg.weight", or the beginning of such names up
- * to a dot, such as "decoder.neck", which stands for all of them
+ * to a dot, such as "decoder.neck", which means all of them
  * @param error receives the message on failure; may be NULL
  * @return ICSEG_ERROR_ARGUMENT if no layer has this name */
 ICSEG_API icseg_status icseg_calibrator_keep_f32(icseg_calibrator *calibrator, const char *layer, icseg_error *error);
