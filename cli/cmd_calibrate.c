@@ -258,7 +258,8 @@ const icseg_command icseg_command_calibrate = {
                    "work. The layers that change the most labels for their work stay f32, until\n"
                    "--agree or --keep-work is reached.\n",
     .examples = "icseg calibrate checkpoint.safetensors photos/ --out int8.safetensors\n"
-                "icseg calibrate checkpoint.safetensors photos/ --out int8.safetensors --keep-f32 auto\n"
+                "icseg calibrate checkpoint.safetensors photos/ --out int8.safetensors \\\n"
+                "    --keep-f32 auto\n"
                 "icseg predict int8.safetensors street.jpg --out labels --precision int8\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
