@@ -82,7 +82,8 @@ icseg_activation_range icseg_activation_ranges_find(const icseg_activation_range
                                                     icseg_layer_side side) {
     bool empty = !icseg_activation_ranges_has(r, layer, side) ||
                  (side == ICSEG_LAYER_IN && icseg_activation_ranges_keeps_f32(r, layer));
-    return empty ? (icseg_activation_range){0} : r->layer[layer->index].side[side];
+    const icseg_activation_range none = {0};
+    return empty ? none : r->layer[layer->index].side[side];
 }
 
 icseg_status icseg_activation_ranges_keep_f32(icseg_activation_ranges *r, const icseg_param *layer, bool keep,

@@ -38,24 +38,25 @@ static double error_of(const moments *m, int begin, int end) {
 }
 
 static void collect(const float *values, int64_t count, icseg_activation_range window, moments *m) {
-    double histogram[BINS] = {0}, beyond[2] = {0}, sum[2] = {0}, squares[2] = {0};
+    enum { LAST = CELLS - 1 }; /* the bins are the cells 1 .. LAST - 1; the others are beyond the window */
+    double number[CELLS] = {0}, sum[2] = {0}, squares[2] = {0};
     float scale = BINS / width_of(window);
     for (int64_t i = 0; i < count; i++) {
         float at = (values[i] - window.low) * scale;
         if (values[i] >= window.low && values[i] <= window.high) {
-            histogram[at < BINS ? (int)at : BINS - 1]++;
+            number[1 + (at < BINS ? (int)at : BINS - 1)]++;
             continue;
         }
         int side = at > 0;
-        beyond[side]++;
+        number[side ? LAST : 0]++;
         sum[side] += (double)at;
         squares[side] += (double)at * (double)at;
     }
     *m = (moments){.window = window};
     for (int c = 0; c < CELLS; c++) {
-        int side = c > 0, bin = c - 1;
-        bool inside = bin >= 0 && bin < BINS;
-        double at = bin + 0.5, n = inside ? histogram[bin] : beyond[side];
+        bool inside = c > 0 && c < LAST;
+        int side = c > 0;
+        double at = c - 0.5, n = number[c];
         m->count[c + 1] = m->count[c] + n;
         m->sum[c + 1] = m->sum[c] + (inside ? n * at : sum[side]);
         m->squares[c + 1] = m->squares[c] + (inside ? n * at * at : squares[side]);

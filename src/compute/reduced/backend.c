@@ -13,21 +13,29 @@ typedef struct reduced_primitive {
 
 static bool conv_shape(icseg_reduced_shape *out, const icseg_conv_shape *s, const icseg_primitive_options *o) {
     int64_t kernel = s->kernel_height;
-    *out = (icseg_reduced_shape){
-        .images = s->batch,
-        .height = s->height,
-        .width = s->width,
-        .weights = {icseg_multiplier_find(o->precision), s->in, s->out, kernel, kernel * kernel * s->in, 1}};
+    *out = (icseg_reduced_shape){.images = s->batch,
+                                 .height = s->height,
+                                 .width = s->width,
+                                 .weights = {.multiplier = icseg_multiplier_find(o->precision),
+                                             .in = s->in,
+                                             .out = s->out,
+                                             .kernel = kernel,
+                                             .out_stride = kernel * kernel * s->in,
+                                             .in_stride = 1}};
     return s->stride == 1 && s->kernel_width == kernel && (kernel == 1 || kernel == 3) && s->padding == kernel / 2;
 }
 
 /* Dense rows times a packed weight. */
 static bool matmul_shape(icseg_reduced_shape *out, const icseg_matmul_shape *s, const icseg_primitive_options *o) {
-    *out = (icseg_reduced_shape){
-        .images = 1,
-        .height = s->rows,
-        .width = 1,
-        .weights = {icseg_multiplier_find(o->precision), s->inner, s->columns, 1, s->b_stride[3], s->b_stride[2]}};
+    *out = (icseg_reduced_shape){.images = 1,
+                                 .height = s->rows,
+                                 .width = 1,
+                                 .weights = {.multiplier = icseg_multiplier_find(o->precision),
+                                             .in = s->inner,
+                                             .out = s->columns,
+                                             .kernel = 1,
+                                             .out_stride = s->b_stride[3],
+                                             .in_stride = s->b_stride[2]}};
     return o->pack && s->batch[0] == 1 && s->batch[1] == 1 && s->a_stride[2] == s->inner && s->a_stride[3] == 1 &&
            s->out_stride[2] == s->columns && s->out_stride[3] == 1;
 }

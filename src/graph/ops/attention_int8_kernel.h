@@ -52,8 +52,7 @@ __attribute__((noinline)) static void NAMED(multiply)(int vectors, INTEGERS out[
 
 /* 2^x for x <= 0; relative error 1.2e-4, of 2^0 none. Below -64, and for NaN: 2^-64, 0 or NaN. */
 ICSEG_INLINE FLOATS NAMED(power)(FLOATS x) {
-    x = CLAMP(x);
-    FLOATS whole = FLOOR(x), r = x - whole;
+    FLOATS bounded = CLAMP(x), whole = FLOOR(bounded), r = bounded - whole;
     FLOATS p = FMA(r, SPREAD(0.07751163602f), SPREAD(0.22748836398f));
     p = FMA(p, r, SPREAD(0.695f));
     p = FMA(p, r, SPREAD(1));

@@ -95,6 +95,7 @@ ICSEG_KERNEL static float quantise_row(const float *x, const icseg_attention_ope
         if (o->inner == ICSEG_ROW_BYTES) {
 #pragma omp simd reduction(+ : total)
             for (int j = 0; j < ICSEG_ROW_BYTES; j++) {
+                /* NOLINTNEXTLINE(bugprone-signed-char-misuse): the low byte is the number */
                 int32_t n = (int8_t)rounded_bits(from[j], scale);
                 total += n;
                 bytes[j] = (int8_t)(n + bias);
@@ -102,6 +103,7 @@ ICSEG_KERNEL static float quantise_row(const float *x, const icseg_attention_ope
         } else {
 #pragma omp simd reduction(+ : total)
             for (int j = 0; j < ICSEG_ROW_BYTES / 2; j++) {
+                /* NOLINTNEXTLINE(bugprone-signed-char-misuse): the low byte is the number */
                 int32_t n = (int8_t)rounded_bits(from[j], scale);
                 total += n;
                 shorts[j] = (int16_t)(n + bias);

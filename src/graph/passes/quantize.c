@@ -69,7 +69,8 @@ static void follow_readers(quantization *q) {
 /* The range of a result that no layer multiplies: of the layer that computes it, or of the values that are moved. */
 static icseg_activation_range range_of_result(const quantization *q, const icseg_node *node) {
     if (q->reduced[node->index]) return find_range(q, node, ICSEG_LAYER_OUT);
-    return node->op->int8.mixed ? (icseg_activation_range){0} : q->range[icseg_graph_owner(q->graph, node->input[0])];
+    const icseg_activation_range none = {0};
+    return node->op->int8.mixed ? none : q->range[icseg_graph_owner(q->graph, node->input[0])];
 }
 
 /* In the order of nodes, so that ranges follow values that are moved several times. */
