@@ -76,17 +76,17 @@ unit() { # NAME CTEST_ARGUMENT...
 
 build_all() { cmake --preset arm64 && cmake --build "$build"; }
 
-# The share of pixels to which this program and the native one give the same label: the native one's labels are the
+# Whether this program and the native one give the same label to a share of the pixels: the native one's labels are the
 # annotations of a data set. OPTIONs: of both.
-labels_agree() { # MODEL [OPTION...]
+labels_agree() { # MODEL SHARE [OPTION...]
     local data=$work/labels
     rm -rf "$data"
     mkdir -p "$data/images" "$data/annotations"
     cp -r "$work/demo/data/images/val" "$data/images/val" && cp "$work/demo/data/classes.txt" "$data/" &&
-        build/icseg predict "$1" "$data/images/val" --out "$data/annotations/val" "${@:2}" &&
-        "$program" eval "$1" --data "$data" --split val --json "$work/agreement.json" "${@:2}" || return 1
+        build/icseg predict "$1" "$data/images/val" --out "$data/annotations/val" "${@:3}" &&
+        "$program" eval "$1" --data "$data" --split val --json "$work/agreement.json" "${@:3}" || return 1
     sed -nE 's/.*"aacc": *([0-9.e+-]+).*/\1/p' "$work/agreement.json" | tee "$work/share"
-    awk '{ok = $1 >= 0.9999} END {exit !ok}' "$work/share"
+    awk -v least="$2" '{ok = $1 >= least} END {exit !ok}' "$work/share"
 }
 
 compare_labels() {
@@ -96,9 +96,10 @@ compare_labels() {
         result 1 "the native program makes a model"
         return
     fi
-    check "the labels are those of the native program" labels_agree "$model"
+    check "the labels are those of the native program" labels_agree "$model" 0.9999
     echo "      of 8 images, a share of $(cat "$work/share") of the pixels"
-    check "so they are in int8" labels_agree "$work/int8.safetensors" --precision int8
+    # A value between two bytes may become either.
+    check "the labels in int8 are nearly those of the native program" labels_agree "$work/int8.safetensors" 0.999 --precision int8
     echo "      of 8 images, a share of $(cat "$work/share") of the pixels"
 }
 
