@@ -16,6 +16,7 @@
 #include "graph/ops.h"
 #include "graph/ops/attention_int8.c"
 #include "graph/run/executor.h"
+#include "support/attention.h"
 
 enum { GAP = 3, MARK = 0x5a, GUARD = 64 };
 
@@ -74,17 +75,7 @@ static problem open_problem(size s, const implementation *how) {
                  .k = values(&rng, s.keys * pitch),
                  .v = values(&rng, s.keys * pitch),
                  .out = values(&rng, s.queries * pitch)};
-    p.head = (icseg_attention_head){.q = p.q,
-                                    .k = p.k,
-                                    .v = p.v,
-                                    .out = p.out,
-                                    .q_pitch = pitch,
-                                    .kv_pitch = pitch,
-                                    .out_pitch = pitch,
-                                    .queries = s.queries,
-                                    .keys = s.keys,
-                                    .depth = s.depth,
-                                    .scale = 1 / sqrtf((float)s.depth)};
+    p.head = test_attention_head(p.q, p.k, p.v, p.out, pitch, s.queries, s.keys, s.depth);
     p.operands_size = icseg_attention_operands_divide(&unused, NULL, s.keys, s.depth, PANEL * how->group);
     p.scratch_size = divide(&none, NULL, s.depth, how->tile, how->group);
     p.operands = guarded(p.operands_size);

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/rng.h"
 #include "graph/ops/attention_tile.c"
+#include "support/attention.h"
 
 enum { IMPLEMENTATIONS = sizeof implementations / sizeof *implementations, GAP = 3 };
 
@@ -47,17 +48,7 @@ static problem open_problem(head_case c, const implementation *how) {
                  .v = values(&rng, c.keys * pitch),
                  .out = values(&rng, c.queries * pitch),
                  .near = values(&rng, distances ? distances : 1)};
-    p.head = (icseg_attention_head){.q = p.q,
-                                    .k = p.k,
-                                    .v = p.v,
-                                    .out = p.out,
-                                    .q_pitch = pitch,
-                                    .kv_pitch = pitch,
-                                    .out_pitch = pitch,
-                                    .queries = c.queries,
-                                    .keys = c.keys,
-                                    .depth = c.depth,
-                                    .scale = 1 / sqrtf((float)c.depth)};
+    p.head = test_attention_head(p.q, p.k, p.v, p.out, pitch, c.queries, c.keys, c.depth);
     if (c.rows)
         p.head.near =
             (icseg_attention_near){c.rows, c.columns, p.near + c.rows - 1, p.near + 2 * c.rows + c.columns - 2};

@@ -14,7 +14,7 @@ CLOSES(icseg_session_close)
 QUIET(icseg_session_model, shared.session)
 QUIET(icseg_session_threads, shared.session)
 QUIET(icseg_session_precision, shared.session)
-/* A session that has not built a network. */
+/* A new session, which does not have a network yet. */
 static icseg_status fresh(icseg_session **out, icseg_error *error) {
     icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = 1};
     return icseg_session_open(out, shared.model, &options, error);
