@@ -69,6 +69,7 @@ icseg_status icseg_graph_status(const icseg_graph *graph, icseg_error *error);
 icseg_value icseg_graph_fail(icseg_graph *graph, const char *op, icseg_status status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 bool icseg_graph_training(const icseg_graph *graph);
+bool icseg_graph_forward_only(const icseg_graph *graph); /* icseg_graph_fuse was called: there are no gradients */
 icseg_arena *icseg_graph_arena(icseg_graph *graph);
 
 /* Sets the precision in which forward convolutions and linear layers, in INT8 also attention, multiply f32 tensors,

@@ -8,6 +8,7 @@
 struct icseg_graph {
     icseg_arena *arena; /* owns nodes, values, names, attributes, constants */
     bool training;
+    bool forward_only;
     icseg_product_precision precision;
     icseg_activation_ranges *ranges; /* NULL when not set */
     icseg_error error;               /* the first one */

@@ -87,10 +87,11 @@ static float *direct(const icseg_conv_shape *s, icseg_primitive_kind direction, 
     return out;
 }
 
-static float *winograd(const icseg_conv_shape *s, icseg_primitive_kind direction, const tensors *t, bool bias) {
+static float *winograd(const icseg_conv_shape *s, icseg_primitive_kind direction, bool large, const tensors *t,
+                       bool bias) {
     icseg_error error = {0};
     icseg_winograd *w;
-    assert_int_equal(icseg_winograd_open(&w, s, direction, &error), ICSEG_OK);
+    assert_int_equal(icseg_winograd_open(&w, s, direction, large, &error), ICSEG_OK);
     float *out = icseg_alloc_array((size_t)t->out_count, sizeof *out);
     void *scratch = icseg_alloc(icseg_winograd_scratch(w));
     memset(scratch, 0xff, icseg_winograd_scratch(w)); /* NaN: reads must follow writes */
@@ -124,7 +125,7 @@ static void all_directions_agree_with_the_direct_convolution(void **state) {
             for (int bias = 0; bias < (d == ICSEG_CONV_FORWARD ? 2 : 1); bias++) {
                 tensors t = tensors_open(&shapes[i], (icseg_primitive_kind)d);
                 float *wanted = direct(&shapes[i], (icseg_primitive_kind)d, &t, bias);
-                float *got = winograd(&shapes[i], (icseg_primitive_kind)d, &t, bias);
+                float *got = winograd(&shapes[i], (icseg_primitive_kind)d, false, &t, bias);
                 double error = distance(got, wanted, t.out_count);
                 if (!(error < 5e-6)) fail_msg("shape %zu, direction %d, bias %d: off by %g", i, d, bias, error);
                 icseg_free(wanted);
@@ -133,13 +134,45 @@ static void all_directions_agree_with_the_direct_convolution(void **state) {
             }
 }
 
+static void large_tiles_agree_with_the_direct_convolution(void **state) {
+    (void)state;
+    const icseg_conv_shape shapes[] = {
+        shape_of(1, 6, 6, 16, 16),       shape_of(2, 7, 5, 3, 7), /* tiles reach beyond the image */
+        shape_of(1, 1, 1, 20, 5),        shape_of(3, 9, 14, 65, 33),
+        shape_of(1, 107, 128, 120, 130), /* 396 tiles, 4 groups */
+    };
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+        for (int bias = 0; bias < 2; bias++) {
+            tensors t = tensors_open(&shapes[i], ICSEG_CONV_FORWARD);
+            float *wanted = direct(&shapes[i], ICSEG_CONV_FORWARD, &t, bias);
+            float *got = winograd(&shapes[i], ICSEG_CONV_FORWARD, true, &t, bias);
+            double error = distance(got, wanted, t.out_count);
+            if (!(error < 1.5e-5)) fail_msg("shape %zu, bias %d: off by %g", i, bias, error);
+            icseg_free(wanted);
+            icseg_free(got);
+            tensors_close(&t);
+        }
+}
+
+static void large_tiles_are_chosen_only_where_transforming_weights_is_cheap(void **state) {
+    (void)state;
+    icseg_conv_shape s = shape_of(1, 64, 64, 256, 256);
+    assert_true(icseg_winograd_large_is_faster(&s));
+    s = shape_of(1, 64, 64, 256, 512); /* 32 MB of weights */
+    assert_false(icseg_winograd_large_is_faster(&s));
+    s = shape_of(1, 54, 54, 256, 256); /* 81 tiles */
+    assert_false(icseg_winograd_large_is_faster(&s));
+    s = shape_of(4, 32, 32, 256, 256); /* 6 x 6 tiles of 36 outputs for 8 x 8 of 16 */
+    assert_false(icseg_winograd_large_is_faster(&s));
+}
+
 static void two_runs_give_the_same_bits(void **state) {
     (void)state;
     icseg_conv_shape s = shape_of(2, 30, 26, 64, 96);
     for (int d = ICSEG_CONV_FORWARD; d <= ICSEG_CONV_BACKWARD_WEIGHTS; d++) {
         tensors t = tensors_open(&s, (icseg_primitive_kind)d);
-        float *first = winograd(&s, (icseg_primitive_kind)d, &t, false);
-        float *second = winograd(&s, (icseg_primitive_kind)d, &t, false);
+        float *first = winograd(&s, (icseg_primitive_kind)d, false, &t, false);
+        float *second = winograd(&s, (icseg_primitive_kind)d, false, &t, false);
         assert_memory_equal(first, second, (size_t)t.out_count * sizeof *first);
         icseg_free(first);
         icseg_free(second);
@@ -176,7 +209,7 @@ static void a_failing_allocation_leaves_nothing_behind(void **state) {
         icseg_error error = {0};
         icseg_winograd *w = NULL;
         icseg_memory_fail_after(n);
-        icseg_status status = icseg_winograd_open(&w, &s, ICSEG_CONV_BACKWARD_WEIGHTS, &error);
+        icseg_status status = icseg_winograd_open(&w, &s, ICSEG_CONV_BACKWARD_WEIGHTS, false, &error);
         icseg_memory_fail_after(-1);
         opened = status == ICSEG_OK;
         if (!opened) assert_int_equal(status, ICSEG_ERROR_MEMORY);
@@ -189,6 +222,8 @@ static void a_failing_allocation_leaves_nothing_behind(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_directions_agree_with_the_direct_convolution),
+        cmocka_unit_test(large_tiles_agree_with_the_direct_convolution),
+        cmocka_unit_test(large_tiles_are_chosen_only_where_transforming_weights_is_cheap),
         cmocka_unit_test(two_runs_give_the_same_bits),
         cmocka_unit_test(it_is_chosen_only_for_wide_layers_on_large_maps),
         cmocka_unit_test(a_failing_allocation_leaves_nothing_behind),

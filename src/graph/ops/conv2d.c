@@ -16,7 +16,8 @@ typedef struct conv_state {
 static icseg_primitive_kind direction_of(const icseg_kernel *k);
 
 static icseg_status open_winograd(icseg_kernel *k, conv_state *s, icseg_error *error) {
-    ICSEG_TRY(icseg_winograd_open(&s->winograd, k->node->attributes, direction_of(k), error));
+    bool large = icseg_graph_forward_only(k->graph) && icseg_winograd_large_is_faster(k->node->attributes);
+    ICSEG_TRY(icseg_winograd_open(&s->winograd, k->node->attributes, direction_of(k), large, error));
     s->own = icseg_scratch_reserve(k, icseg_winograd_scratch(s->winograd));
     return ICSEG_OK;
 }

@@ -48,7 +48,8 @@ static bool is_winograd(const icseg_kernel *k) {
 
 static icseg_status open_winograd(icseg_kernel *k, fused_state *s, icseg_error *error) {
     const icseg_fused_conv *a = k->node->attributes;
-    ICSEG_TRY(icseg_winograd_open(&s->winograd, &a->shape, ICSEG_CONV_FORWARD, error));
+    bool large = icseg_winograd_large_is_faster(&a->shape); /* fused graphs only run forward */
+    ICSEG_TRY(icseg_winograd_open(&s->winograd, &a->shape, ICSEG_CONV_FORWARD, large, error));
     if (a->activation == ICSEG_ACTIVATION_RELU) icseg_winograd_set_relu(s->winograd);
     s->own = icseg_scratch_reserve(k, icseg_winograd_scratch(s->winograd));
     return ICSEG_OK;

@@ -5,14 +5,32 @@
 
 #include <string.h>
 
+#include "base/check.h"
 #include "base/memory.h"
 #include "base/system.h"
 #include "graph/ops/winograd_transform.h"
 
-enum { OUT = ICSEG_WINOGRAD_OUT, IN = ICSEG_WINOGRAD_IN, MATRICES = ICSEG_WINOGRAD_MATRICES, TAPS = 9 };
+enum { OUT = ICSEG_WINOGRAD_OUT, LARGE_OUT = ICSEG_WINOGRAD_LARGE_OUT, TAPS = 9 };
+enum { MATRICES = ICSEG_WINOGRAD_MATRICES, LARGE_MATRICES = ICSEG_WINOGRAD_LARGE_MATRICES };
 enum { ALIGNMENT = 64, GROUP_BYTES = 8 << 20, WEIGHT_BYTES = 10 << 20 };
 
-/* One side's images (batch, height, width, channels) and its transformed tiles (36, group, channels). */
+/* The maps of the forward direction and of the input's gradient, for one size of tiles. */
+typedef struct tile_maps {
+    int out, in, matrices; /* out x out outputs, in x in inputs */
+    void (*input)(const float *const *from, float *const *to, int64_t c);
+    void (*output)(const float *const *from, float *const *to, int64_t c, const float *bias, bool relu);
+    void (*weights)(const float *const *from, float *const *to, int64_t c);
+} tile_maps;
+static const tile_maps small_tiles = {
+    OUT, ICSEG_WINOGRAD_IN, MATRICES, icseg_winograd_input, icseg_winograd_output, icseg_winograd_weights};
+static const tile_maps large_tiles = {LARGE_OUT,
+                                      ICSEG_WINOGRAD_LARGE_IN,
+                                      LARGE_MATRICES,
+                                      icseg_winograd_large_input,
+                                      icseg_winograd_large_output,
+                                      icseg_winograd_large_weights};
+
+/* One side's images (batch, height, width, channels) and its transformed tiles (matrices, group, channels). */
 typedef struct side {
     int64_t channels;
     size_t tiles; /* offset in scratch */
@@ -20,26 +38,40 @@ typedef struct side {
 
 struct icseg_winograd {
     icseg_primitive_kind direction;
+    const tile_maps *tile;
     bool relu;
     int64_t batch, height, width, rows, columns; /* rows, columns: tiles of an image */
     int64_t count, group;                        /* tiles in all, tiles at a time */
     side a, b;                                   /* forward: x, y; backward data: dy, dx; backward weights: x, dy */
     int64_t in, out;
-    icseg_primitive *product;            /* of the first group */
-    icseg_primitive *accumulating;       /* of later groups, which add to the first group's weight gradient */
-    int64_t block;                       /* channels of b whose weights are transformed at a time */
-    size_t zeros, weights, own, scratch; /* offsets; weights: transformed (36, out, in) of a block, or their gradient */
+    icseg_primitive *product;      /* of the first group */
+    icseg_primitive *accumulating; /* of later groups, which add to the first group's weight gradient */
+    int64_t block;                 /* channels of b whose weights are transformed at a time */
+    /* Offsets; weights: transformed (matrices, out, in) of a block, or their gradient. */
+    size_t zeros, weights, own, scratch;
 };
+
+static int64_t count_tiles(const icseg_conv_shape *s, int size) {
+    return s->batch * ((s->height + size - 1) / size) * ((s->width + size - 1) / size);
+}
 
 /* With fewer channels the 36 products are inefficient; with fewer tiles transforming the weights costs too much. */
 bool icseg_winograd_is_faster(const icseg_conv_shape *s) {
     enum { MIN_CHANNELS = 32, MIN_CHANNELS_SUM = 96, MIN_TILES = 32 };
     if (s->kernel_height != 3 || s->kernel_width != 3 || s->stride != 1 || s->padding != 1) return false;
     if (s->in < MIN_CHANNELS || s->out < MIN_CHANNELS || s->in + s->out < MIN_CHANNELS_SUM) return false;
-    int64_t tiles = s->batch * ((s->height + OUT - 1) / OUT) * ((s->width + OUT - 1) / OUT);
+    int64_t tiles = count_tiles(s, OUT);
     bool wasteful =
         3 * tiles * OUT * OUT > 4 * s->batch * s->height * s->width; /* much of the tiles is outside the image */
     return tiles >= MIN_TILES && !wasteful;
+}
+
+/* With fewer tiles or more weights, transforming the weights costs more than the products save. */
+bool icseg_winograd_large_is_faster(const icseg_conv_shape *s) {
+    enum { MIN_TILES = 100, MAX_WEIGHTS = 1 << 16 };
+    int64_t tiles = count_tiles(s, LARGE_OUT);
+    bool fewer_products = 10 * LARGE_MATRICES * tiles <= 9 * MATRICES * count_tiles(s, OUT);
+    return tiles >= MIN_TILES && s->in * s->out <= MAX_WEIGHTS && fewer_products;
 }
 
 static size_t reserve(icseg_winograd *w, int64_t floats) {
@@ -52,7 +84,7 @@ static icseg_status open_products(icseg_winograd *w, icseg_error *error) {
     icseg_primitive_options options = {0};
     int64_t a = w->a.channels, b = w->b.channels, group = w->group;
     if (w->direction == ICSEG_CONV_BACKWARD_WEIGHTS) {
-        icseg_matmul_shape s = {.batch = {1, MATRICES},
+        icseg_matmul_shape s = {.batch = {1, w->tile->matrices},
                                 .rows = b,
                                 .inner = group,
                                 .columns = a,
@@ -64,7 +96,7 @@ static icseg_status open_products(icseg_winograd *w, icseg_error *error) {
         return w->group < w->count ? icseg_matmul_open(&w->accumulating, &s, options, error) : ICSEG_OK;
     }
     bool forward = w->direction == ICSEG_CONV_FORWARD;
-    icseg_matmul_shape s = {.batch = {1, MATRICES},
+    icseg_matmul_shape s = {.batch = {1, w->tile->matrices},
                             .rows = group,
                             .inner = a,
                             .columns = w->block,
@@ -78,10 +110,13 @@ static icseg_status open_products(icseg_winograd *w, icseg_error *error) {
  * a quarter of the bytes, and transforming them takes about as long as reading transformed ones. With few tiles and
  * many channels, transformed weights would exceed the cache; they are then processed in blocks, each for all tiles. */
 static void choose_parts(icseg_winograd *w) {
-    int64_t channels = w->in + w->out, limit = GROUP_BYTES / (MATRICES * (int64_t)sizeof(float) * channels);
+    enum { MIN_GROUP = 128 }; /* large tiles: with fewer rows, products wait for the weights */
+    int64_t channels = w->in + w->out, limit = GROUP_BYTES / (w->tile->matrices * (int64_t)sizeof(float) * channels);
+    if (w->tile == &large_tiles && limit < MIN_GROUP) limit = MIN_GROUP;
     int64_t groups = limit < 1 ? w->count : (w->count + limit - 1) / limit, blocks = 1;
-    int64_t weights = MATRICES * (int64_t)sizeof(float) * w->in * w->out;
-    if (w->direction != ICSEG_CONV_BACKWARD_WEIGHTS && groups <= 2 && weights > WEIGHT_BYTES) {
+    int64_t weights = w->tile->matrices * (int64_t)sizeof(float) * w->in * w->out;
+    if (w->tile == &small_tiles && w->direction != ICSEG_CONV_BACKWARD_WEIGHTS && groups <= 2 &&
+        weights > WEIGHT_BYTES) {
         groups = 1;
         blocks = (weights + WEIGHT_BYTES - 1) / WEIGHT_BYTES;
         while (w->b.channels % blocks) blocks++;
@@ -91,26 +126,29 @@ static void choose_parts(icseg_winograd *w) {
 }
 
 icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s, icseg_primitive_kind direction,
-                                 icseg_error *error) {
+                                 bool large, icseg_error *error) {
+    ICSEG_CHECK(!large || direction == ICSEG_CONV_FORWARD);
     icseg_winograd *w = *out = icseg_calloc_array(1, sizeof *w);
     if (!w) return icseg_fail_memory(error, 0, "a convolution");
     bool backward_data = direction == ICSEG_CONV_BACKWARD_DATA;
+    const tile_maps *tile = large ? &large_tiles : &small_tiles;
     *w = (icseg_winograd){.direction = direction,
+                          .tile = tile,
                           .batch = s->batch,
                           .height = s->height,
                           .width = s->width,
-                          .rows = (s->height + OUT - 1) / OUT,
-                          .columns = (s->width + OUT - 1) / OUT,
+                          .rows = (s->height + tile->out - 1) / tile->out,
+                          .columns = (s->width + tile->out - 1) / tile->out,
                           .a.channels = backward_data ? s->out : s->in,
                           .b.channels = backward_data ? s->in : s->out,
                           .in = s->in,
                           .out = s->out};
     w->count = w->batch * w->rows * w->columns;
     choose_parts(w);
-    w->a.tiles = reserve(w, MATRICES * w->group * w->a.channels);
-    w->b.tiles = reserve(w, MATRICES * w->group * w->b.channels);
+    w->a.tiles = reserve(w, w->tile->matrices * w->group * w->a.channels);
+    w->b.tiles = reserve(w, w->tile->matrices * w->group * w->b.channels);
     w->zeros = reserve(w, s->in > s->out ? s->in : s->out);
-    w->weights = reserve(w, MATRICES * (s->in * s->out) / w->b.channels * w->block);
+    w->weights = reserve(w, w->tile->matrices * (s->in * s->out) / w->b.channels * w->block);
     icseg_status status = open_products(w, error);
     if (status != ICSEG_OK) {
         icseg_winograd_close(out);
@@ -143,10 +181,10 @@ static void transform_weights(const icseg_winograd *w, const float *weights, int
 #pragma omp parallel for schedule(static)
     for (int64_t o = 0; o < rows; o++) {
         const float *from[TAPS];
-        float *to[MATRICES];
+        float *to[LARGE_MATRICES];
         for (int i = 0; i < TAPS; i++) from[i] = plain + (o * TAPS + (backward_data ? TAPS - 1 - i : i)) * w->in;
-        for (int i = 0; i < MATRICES; i++) to[i] = transformed + (i * rows + o) * columns;
-        icseg_winograd_weights(from, to, columns);
+        for (int i = 0; i < w->tile->matrices; i++) to[i] = transformed + (i * rows + o) * columns;
+        w->tile->weights(from, to, columns);
     }
 }
 
@@ -162,35 +200,37 @@ static void gather(const icseg_winograd *w, float *image, int64_t channels, int6
         }
 }
 
-/* The tile's elements in its image: the 6 x 6 inputs or the 4 x 4 outputs. */
+/* The tile's elements in its image: its inputs, which begin one row and column earlier, or its outputs. */
 static void gather_tile(const icseg_winograd *w, const float *images, int64_t channels, int64_t tile, int size,
                         float *outside, float **out) {
     int64_t of_image = w->rows * w->columns, image = tile / of_image, at = tile % of_image;
-    int64_t row = at / w->columns * OUT, column = at % w->columns * OUT, halo = size == IN ? 1 : 0;
+    int64_t row = at / w->columns * w->tile->out, column = at % w->columns * w->tile->out;
+    int64_t halo = size == w->tile->in ? 1 : 0;
     gather(w, (float *)images + image * w->height * w->width * channels, channels, row - halo, column - halo, size,
            outside, out);
 }
 
 static void tile_matrices(const icseg_winograd *w, side s, char *scratch, int64_t in_group, float **out) {
     float *tiles = (float *)(scratch + s.tiles);
-    for (int i = 0; i < MATRICES; i++) out[i] = tiles + (i * w->group + in_group) * s.channels;
+    for (int i = 0; i < w->tile->matrices; i++) out[i] = tiles + (i * w->group + in_group) * s.channels;
 }
 
-/* Transforms the group of tiles that begins at `first`; those past the end are zero. size: 6 inputs, 4 outputs. */
+/* Transforms the group of tiles that begins at `first`; those past the end are zero. size: of the inputs or of the
+ * outputs. */
 static void transform_group(const icseg_winograd *w, side s, const float *images, int64_t first, int size,
                             char *scratch) {
     float *zeros = (float *)(scratch + w->zeros);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < w->group; i++) {
-        float *from[MATRICES], *to[MATRICES];
+        float *from[LARGE_MATRICES], *to[LARGE_MATRICES];
         tile_matrices(w, s, scratch, i, to);
         if (first + i >= w->count) {
-            for (int m = 0; m < MATRICES; m++) memset(to[m], 0, (size_t)s.channels * sizeof(float));
+            for (int m = 0; m < w->tile->matrices; m++) memset(to[m], 0, (size_t)s.channels * sizeof(float));
             continue;
         }
         gather_tile(w, images, s.channels, first + i, size, zeros, from);
-        if (size == IN)
-            icseg_winograd_input((const float *const *)from, to, s.channels);
+        if (size == w->tile->in)
+            w->tile->input((const float *const *)from, to, s.channels);
         else
             icseg_winograd_output_gradient((const float *const *)from, to, s.channels);
     }
@@ -202,11 +242,11 @@ static void write_group(const icseg_winograd *w, side s, float *images, const fl
     if (!bias && w->relu) bias = (const float *)(scratch + w->zeros);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < count; i++) {
-        float *from[MATRICES], *to[OUT * OUT];
+        float *from[LARGE_MATRICES], *to[LARGE_OUT * LARGE_OUT];
         tile_matrices(w, s, scratch, i, from);
         /* elements outside the image overwrite the first matrix, which has already been read */
-        gather_tile(w, images, s.channels, first + i, OUT, from[0], to);
-        icseg_winograd_output((const float *const *)from, to, s.channels, bias, w->relu);
+        gather_tile(w, images, s.channels, first + i, w->tile->out, from[0], to);
+        w->tile->output((const float *const *)from, to, s.channels, bias, w->relu);
     }
 }
 
@@ -228,7 +268,7 @@ icseg_status icseg_winograd_run(icseg_winograd *w, icseg_operands operands, void
     int64_t channels = w->in > w->out ? w->in : w->out;
     memset(base + w->zeros, 0, (size_t)channels * sizeof(float));
     for (int64_t first = 0; first < w->count; first += w->group) {
-        transform_group(w, w->a, operands.a, first, IN, base);
+        transform_group(w, w->a, operands.a, first, w->tile->in, base);
         if (of_weights) {
             transform_group(w, w->b, operands.b, first, OUT, base);
             icseg_operands product = {.a = b, .b = a, .out = weights};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The linear maps of Winograd's convolution: five one-dimensional maps, and the loops that apply one to columns and
- * then to rows. */
+ * The linear maps of Winograd's convolution: one-dimensional maps, and the loops that apply one to columns and then to
+ * rows. */
 #include "graph/ops/winograd_transform.h"
 
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include "base/system.h"
 
 enum {
-    MAX_LINE = ICSEG_WINOGRAD_IN,
+    MAX_LINE = ICSEG_WINOGRAD_LARGE_IN,
     LANES = 64
 }; /* channels at a time, so that the columns' results stay in the first-level cache */
 
@@ -103,6 +103,80 @@ ICSEG_INLINE void weight_gradient_line(const float *const *x, float *const *y, i
     }
 }
 
+/* -- F(6 x 6, 3 x 3): the points 0, +-1/2, +-1, +-2, infinity */
+
+#define C  0.5f
+#define D  1.0f
+#define E  2.0f
+#define CC (C * C)
+#define DD (D * D)
+#define EE (E * E)
+#define NC (2 * CC * (CC - DD) * (CC - EE))
+#define ND (2 * DD * (DD - CC) * (DD - EE))
+#define NE (2 * EE * (EE - CC) * (EE - DD))
+
+ICSEG_INLINE void large_input_line(const float *const *x, float *const *y, int64_t n) {
+    const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5], *x6 = x[6], *x7 = x[7];
+    float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3], *y4 = y[4], *y5 = y[5], *y6 = y[6], *y7 = y[7];
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++) {
+        float even_c = x6[j] - (DD + EE) * x4[j] + DD * EE * x2[j],
+              odd_c = C * (x5[j] - (DD + EE) * x3[j] + DD * EE * x1[j]);
+        float even_d = x6[j] - (CC + EE) * x4[j] + CC * EE * x2[j],
+              odd_d = D * (x5[j] - (CC + EE) * x3[j] + CC * EE * x1[j]);
+        float even_e = x6[j] - (CC + DD) * x4[j] + CC * DD * x2[j],
+              odd_e = E * (x5[j] - (CC + DD) * x3[j] + CC * DD * x1[j]);
+        float first = x6[j] - (CC + DD + EE) * x4[j] + (CC * DD + CC * EE + DD * EE) * x2[j] - CC * DD * EE * x0[j];
+        float last = x7[j] - (CC + DD + EE) * x5[j] + (CC * DD + CC * EE + DD * EE) * x3[j] - CC * DD * EE * x1[j];
+        y0[j] = first;
+        y1[j] = even_c + odd_c;
+        y2[j] = even_c - odd_c;
+        y3[j] = even_d + odd_d;
+        y4[j] = even_d - odd_d;
+        y5[j] = even_e + odd_e;
+        y6[j] = even_e - odd_e;
+        y7[j] = last;
+    }
+}
+
+ICSEG_INLINE void large_output_line(const float *const *x, float *const *y, int64_t n) {
+    const float *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5], *x6 = x[6], *x7 = x[7];
+    float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3], *y4 = y[4], *y5 = y[5];
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++) {
+        float even_c = x1[j] + x2[j], odd_c = C * (x1[j] - x2[j]), even_d = x3[j] + x4[j], odd_d = D * (x3[j] - x4[j]);
+        float even_e = x5[j] + x6[j], odd_e = E * (x5[j] - x6[j]);
+        float first = x0[j] + even_c + even_d + even_e;
+        float last = CC * CC * odd_c + DD * DD * odd_d + EE * EE * odd_e + x7[j];
+        y0[j] = first;
+        y1[j] = odd_c + odd_d + odd_e;
+        y2[j] = CC * even_c + DD * even_d + EE * even_e;
+        y3[j] = CC * odd_c + DD * odd_d + EE * odd_e;
+        y4[j] = CC * CC * even_c + DD * DD * even_d + EE * EE * even_e;
+        y5[j] = last;
+    }
+}
+
+ICSEG_INLINE void large_weight_line(const float *const *x, float *const *y, int64_t n) {
+    const float *x0 = x[0], *x1 = x[1], *x2 = x[2];
+    float *y0 = y[0], *y1 = y[1], *y2 = y[2], *y3 = y[3], *y4 = y[4], *y5 = y[5], *y6 = y[6], *y7 = y[7];
+#pragma omp simd
+    for (int64_t j = 0; j < n; j++) {
+        float first = x0[j], last = x2[j];
+        float even_c = (first + CC * last) * (1 / NC), odd_c = x1[j] * (C / NC);
+        float even_d = (first + DD * last) * (1 / ND), odd_d = x1[j] * (D / ND);
+        float even_e = (first + EE * last) * (1 / NE), odd_e = x1[j] * (E / NE);
+        y0[j] = first * (-1 / (CC * DD * EE));
+        y1[j] = even_c + odd_c;
+        y2[j] = even_c - odd_c;
+        y3[j] = even_d + odd_d;
+        y4[j] = even_d - odd_d;
+        y5[j] = even_e + odd_e;
+        y6[j] = even_e - odd_e;
+        y7[j] = last;
+    }
+}
+
 ICSEG_INLINE void add_bias(float *const *y, int count, const float *bias, bool relu, int64_t n) {
     for (int i = 0; i < count; i++) {
         float *row = y[i];
@@ -158,4 +232,17 @@ ICSEG_KERNEL void icseg_winograd_weights(const float *const *from, float *const 
 
 ICSEG_KERNEL void icseg_winograd_weight_gradient(const float *const *from, float *const *to, int64_t c) {
     apply_2d(weight_gradient_line, ICSEG_WINOGRAD_IN, ICSEG_WINOGRAD_KERNEL, from, to, c, NULL, false);
+}
+
+ICSEG_KERNEL void icseg_winograd_large_input(const float *const *from, float *const *to, int64_t c) {
+    apply_2d(large_input_line, ICSEG_WINOGRAD_LARGE_IN, ICSEG_WINOGRAD_LARGE_IN, from, to, c, NULL, false);
+}
+
+ICSEG_KERNEL void icseg_winograd_large_output(const float *const *from, float *const *to, int64_t c, const float *bias,
+                                              bool relu) {
+    apply_2d(large_output_line, ICSEG_WINOGRAD_LARGE_IN, ICSEG_WINOGRAD_LARGE_OUT, from, to, c, bias, relu);
+}
+
+ICSEG_KERNEL void icseg_winograd_large_weights(const float *const *from, float *const *to, int64_t c) {
+    apply_2d(large_weight_line, ICSEG_WINOGRAD_KERNEL, ICSEG_WINOGRAD_LARGE_IN, from, to, c, NULL, false);
 }

@@ -149,6 +149,7 @@ void icseg_graph_fuse(icseg_graph *g) {
     if (g->error.status != ICSEG_OK) return;
     int32_t *readers = icseg_graph_count_readers(g);
     if (!readers) return;
+    g->forward_only = true;
     const fusion f = {.graph = g, .readers = readers};
     for (int32_t n = 0; n < g->node_count; n++) {
         icseg_node *node = g->nodes[n];
