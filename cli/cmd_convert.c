@@ -26,7 +26,7 @@ static const icseg_option rows[] = {
      .metavar = "SOURCE", .positional = true, .required = true},
     {"OUT", ICSEG_FIELD_STRING(struct options, out), "the safetensors file to write", .metavar = "OUT",
      .positional = true, .required = true},
-    {"dtype", ICSEG_FIELD_WORD(struct options, type), "element type of the new file", .words = types},
+    {"dtype", ICSEG_FIELD_WORD(struct options, type), "element type of the new file; vectors, such as biases, stay f32", .words = types},
     {"names", ICSEG_FIELD_WORD(struct options, naming),
      "names of the tensors; openai and huggingface write only CLIP's tensors, for use with PyTorch", .words = namings},
     {"classes", ICSEG_FIELD_STRING(struct options, classes), "class names of a segmentation model, one per line",
@@ -90,11 +90,15 @@ const icseg_command icseg_command_convert = {
                    "Pickles are read but never executed. A segmentation model becomes a checkpoint\n"
                    "that every command accepts. CLIP alone becomes a file for `icseg train --init`,\n"
                    "which also accepts SOURCE itself. The command fails if a tensor that the\n"
-                   "architecture needs is missing or has the wrong shape.\n",
+                   "architecture needs is missing or has the wrong shape.\n"
+                   "\n"
+                   "With --dtype f16 a checkpoint takes half the space, and in f32 inference its\n"
+                   "weights take half the memory.\n",
     .examples = "icseg convert RN50.pt rn50.safetensors --dtype f16\n"
                 "icseg convert clip-vit-base-patch16/ vit-b16.safetensors\n"
                 "icseg convert denseclip.pth model.safetensors --vocab clip/\n"
-                "icseg convert model.safetensors clip.safetensors --names huggingface\n",
+                "icseg convert model.safetensors clip.safetensors --names huggingface\n"
+                "icseg convert best.safetensors small.safetensors --dtype f16\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,

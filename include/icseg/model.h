@@ -57,7 +57,8 @@ ICSEG_API icseg_status icseg_model_create(icseg_model **out, const icseg_model_o
  * ICSEG_ERROR_CONFIG */
 ICSEG_API icseg_status icseg_model_open(icseg_model **out, const char *path, icseg_error *error);
 
-/** Writes a checkpoint atomically: f32 tensors in PyTorch's layouts, which the PyTorch reference loads. Thread-safe.
+/** Writes a checkpoint atomically, in PyTorch's layouts, which the PyTorch reference loads. Tensors are f32, or f16 if
+ * the model's file has them so and training has not changed them. Thread-safe.
  *
  * @param model the model
  * @param path the file to write; an existing one is replaced when the new one is complete

@@ -13,7 +13,8 @@
 extern "C" {
 #endif
 
-/** Element type of converted tensors. */
+/** Element type of converted tensors. Vectors, such as biases and the statistics of norms, are always written in f32.
+ * So are tensors whose values are too large or too small for f16; the summary names them. */
 typedef enum icseg_weights_type {
     ICSEG_WEIGHTS_F32, /**< single precision */
     ICSEG_WEIGHTS_F16, /**< IEEE half precision */

@@ -43,7 +43,7 @@ def convert_weights(
     Args:
         source: a file or folder of OpenAI, open_clip, Hugging Face or DenseCLIP.
         out: the file to write.
-        type: of the tensors: "f32", "f16" or "bf16".
+        type: of the tensors: "f32", "f16" or "bf16". Vectors, and tensors that f16 would change too much, are f32.
         naming: of the tensors: "icseg", "openai" or "huggingface".
         class_names: of a segmentation model; None: those in the file.
         vocabulary: CLIP's vocabulary, for the class names: a file or folder; None: next to the source.

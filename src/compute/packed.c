@@ -7,6 +7,7 @@
 struct icseg_packed {
     icseg_packed *next;
     const icseg_backend *backend;
+    icseg_packed_form form;
     void *layout; /* the backend's */
     uint64_t version;
     int64_t packings;
@@ -14,8 +15,9 @@ struct icseg_packed {
     void *data;
 };
 
-static icseg_packed *find(icseg_packed *list, const icseg_primitive *p) {
-    while (list && !(list->backend == p->backend && p->backend->layout_fits(list->layout, p))) list = list->next;
+static icseg_packed *find(icseg_packed *list, const icseg_primitive *p, icseg_packed_form form) {
+    while (list && !(list->backend == p->backend && list->form == form && p->backend->layout_fits(list->layout, p)))
+        list = list->next;
     return list;
 }
 
@@ -26,11 +28,12 @@ static void free_entry(icseg_packed *entry) {
 }
 
 /* Creates an entry that is neither packed nor in the list. */
-static icseg_packed *open_entry(const icseg_primitive *p) {
+static icseg_packed *open_entry(const icseg_primitive *p, icseg_packed_form form) {
     icseg_packed *entry = icseg_calloc_array(1, sizeof *entry);
     if (!entry) return NULL;
     entry->backend = p->backend;
-    entry->bytes = p->packed_size;
+    entry->form = form;
+    entry->bytes = form == ICSEG_PACKED_F16 ? p->packed_size / sizeof(float) * sizeof(uint16_t) : p->packed_size;
     entry->data = icseg_alloc(entry->bytes);
     entry->layout = p->backend->layout_open(p);
     if (entry->data && entry->layout) return entry;
@@ -42,12 +45,32 @@ static bool is_stale(const icseg_packed *entry, uint64_t version) {
     return !entry->packings || entry->version != version;
 }
 
-icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive *p, const float *plain,
-                              uint64_t version, const void **packed, icseg_error *error) {
-    icseg_packed *known = find(*list, p), *entry = known ? known : open_entry(p);
+static icseg_status pack(const icseg_packed *entry, const icseg_primitive *p, const float *plain, icseg_error *error) {
+    if (entry->form == ICSEG_PACKED_READY) return icseg_primitive_pack(p, plain, entry->data, error);
+    float *numbers = icseg_alloc(p->packed_size);
+    if (!numbers) return icseg_fail_memory(error, p->packed_size, "packed weights");
+    icseg_status status = icseg_primitive_pack(p, plain, numbers, error);
+    if (status == ICSEG_OK) icseg_f16_from_f32(entry->data, numbers, p->packed_size / sizeof *numbers);
+    icseg_free(numbers);
+    return status;
+}
+
+void icseg_packed_expand(const icseg_primitive *p, const void *packed, void *out) {
+    enum { CHUNK = 1 << 14 };
+    int64_t count = (int64_t)(p->packed_size / sizeof(float));
+    const uint16_t *from = packed;
+    float *to = out;
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < count; i += CHUNK)
+        icseg_f32_from(to + i, from + i, ICSEG_F16, (size_t)(count - i < CHUNK ? count - i : CHUNK));
+}
+
+icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive *p, icseg_packed_form form,
+                              const float *plain, uint64_t version, const void **packed, icseg_error *error) {
+    icseg_packed *known = find(*list, p, form), *entry = known ? known : open_entry(p, form);
     if (!entry) return icseg_fail_memory(error, p->packed_size, "packed weights");
     if (is_stale(entry, version)) {
-        icseg_status status = icseg_primitive_pack(p, plain, entry->data, error);
+        icseg_status status = pack(entry, p, plain, error);
         if (status != ICSEG_OK) {
             if (!known) free_entry(entry);
             return status;
@@ -63,8 +86,9 @@ icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive
     return ICSEG_OK;
 }
 
-const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *p, uint64_t version) {
-    const icseg_packed *entry = find((icseg_packed *)list, p);
+const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *p, icseg_packed_form form,
+                              uint64_t version) {
+    const icseg_packed *entry = find((icseg_packed *)list, p, form);
     return entry && !is_stale(entry, version) ? entry->data : NULL;
 }
 

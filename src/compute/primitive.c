@@ -67,6 +67,7 @@ const char *icseg_primitive_implementation(const icseg_primitive *p) { return p-
 icseg_product_precision icseg_primitive_precision(const icseg_primitive *p) { return p->precision; }
 size_t icseg_primitive_scratch(const icseg_primitive *p) { return p->scratch; }
 size_t icseg_primitive_packed_size(const icseg_primitive *p) { return p->packed_size; }
+bool icseg_primitive_packs_f32(const icseg_primitive *p) { return p->packs_f32; }
 
 static icseg_status refuse_parallel(icseg_error *error) {
     if (!omp_in_parallel()) return ICSEG_OK;

@@ -37,6 +37,8 @@ icseg_status icseg_primitive_run(icseg_primitive *primitive, icseg_operands oper
 size_t icseg_primitive_packed_size(const icseg_primitive *primitive);
 icseg_status icseg_primitive_pack(const icseg_primitive *primitive, const float *plain, void *packed,
                                   icseg_error *error);
+/* Whether packing only moves numbers, so that a packed copy may be stored as f16. */
+bool icseg_primitive_packs_f32(const icseg_primitive *primitive);
 
 /* -- what the processor offers */
 
@@ -49,13 +51,20 @@ bool icseg_matmul_reduces_precision(const icseg_matmul_shape *shape, icseg_primi
 
 /* -- packed copies of one tensor: one for each layout that a primitive needs, shared by all primitives */
 
+/* How a copy is stored: as the primitive reads it, or with its numbers as f16, which all of them must be exactly. The
+ * latter is for primitives that pack f32. */
+typedef enum icseg_packed_form { ICSEG_PACKED_READY, ICSEG_PACKED_F16 } icseg_packed_form;
+
 /* *list is NULL at first. A copy is made when it is first requested, and again when the tensor has another version. One
  * thread at a time may call icseg_packed_get; others may call icseg_packed_find meanwhile with the same version. */
 typedef struct icseg_packed icseg_packed;
-icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive *primitive, const float *plain,
-                              uint64_t version, const void **packed, icseg_error *error);
+icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive *primitive, icseg_packed_form form,
+                              const float *plain, uint64_t version, const void **packed, icseg_error *error);
 /* The copy of this version, or NULL. */
-const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *primitive, uint64_t version);
+const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *primitive, icseg_packed_form form,
+                              uint64_t version);
+/* Writes the operand of the primitive, packed_size bytes, from its copy in f16. */
+void icseg_packed_expand(const icseg_primitive *primitive, const void *packed, void *out);
 void icseg_packed_free(icseg_packed *list);
 
 typedef struct icseg_packed_summary {

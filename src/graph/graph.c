@@ -38,6 +38,8 @@ icseg_status icseg_graph_status(const icseg_graph *g, icseg_error *error) {
 
 bool icseg_graph_training(const icseg_graph *g) { return g->training; }
 bool icseg_graph_forward_only(const icseg_graph *g) { return g->forward_only; }
+void icseg_graph_use_once(icseg_graph *g) { g->once = true; }
+bool icseg_graph_is_used_once(const icseg_graph *g) { return g->once; }
 
 void icseg_graph_use_precision(icseg_graph *g, icseg_product_precision precision, icseg_activation_ranges *ranges) {
     g->precision = precision;

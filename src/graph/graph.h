@@ -70,6 +70,9 @@ icseg_value icseg_graph_fail(icseg_graph *graph, const char *op, icseg_status st
     __attribute__((format(printf, 4, 5)));
 bool icseg_graph_training(const icseg_graph *graph);
 bool icseg_graph_forward_only(const icseg_graph *graph); /* icseg_graph_fuse was called: there are no gradients */
+/* Says that the graph runs once or very rarely: packed copies of its weights exist only while a node runs. */
+void icseg_graph_use_once(icseg_graph *graph);
+bool icseg_graph_is_used_once(const icseg_graph *graph);
 icseg_arena *icseg_graph_arena(icseg_graph *graph);
 
 /* Sets the precision in which forward convolutions and linear layers, in INT8 also attention, multiply f32 tensors,

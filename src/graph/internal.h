@@ -7,7 +7,7 @@
 
 struct icseg_graph {
     icseg_arena *arena; /* owns nodes, values, names, attributes, constants */
-    bool training;
+    bool training, once;
     bool forward_only;
     icseg_product_precision precision;
     icseg_activation_ranges *ranges; /* NULL when not set */

@@ -14,8 +14,9 @@ typedef struct icseg_kernel {
     const icseg_node *node;
     void *state;                       /* the operator's own; released by op->release */
     icseg_product_precision precision; /* in which it multiplies f32 tensors, set by prepare(); F32 if it does not */
-    size_t scratch_size;               /* scratch bytes that run() needs, set by prepare() */
-    size_t scratch_offset;             /* where they are in the workspace, set by the executor */
+    uint32_t expanded_inputs;   /* bit i: scratch memory is reserved for weights i, whose packed copy may be f16 */
+    size_t scratch_size;        /* scratch bytes that run() needs, set by prepare() */
+    size_t scratch_offset;      /* where they are in the workspace, set by the executor */
     void *in[ICSEG_MAX_INPUTS]; /* data, set by the executor for each run(); NULL where the input is ICSEG_NONE */
     void *out[ICSEG_MAX_OUTPUTS];
 } icseg_kernel;

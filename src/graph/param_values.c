@@ -9,15 +9,21 @@ void icseg_param_set_source(icseg_param *p, icseg_param_source source) {
     icseg_free(p->data);
     p->data = NULL;
     p->source = source;
-    p->version++;
+    p->source_version = ++p->version;
 }
 
 icseg_status icseg_param_from_file(icseg_param *p, const icseg_safetensors *file, const char *name,
                                    icseg_error *error) {
     const icseg_safetensors_entry *entry;
     ICSEG_TRY(icseg_safetensors_get_f32(file, name, p->file_shape, &entry, error));
-    icseg_param_set_source(p, (icseg_param_source){.kind = ICSEG_SOURCE_FILE, .file = file, .entry = entry});
+    icseg_dtype dtype = entry->dtype == ICSEG_F16 ? ICSEG_F16 : ICSEG_F32;
+    icseg_param_set_source(
+        p, (icseg_param_source){.kind = ICSEG_SOURCE_FILE, .dtype = dtype, .file = file, .entry = entry});
     return ICSEG_OK;
+}
+
+bool icseg_param_is_f16(const icseg_param *p) {
+    return p->source.dtype == ICSEG_F16 && p->version == p->source_version;
 }
 
 /* -- layouts */

@@ -45,6 +45,7 @@ typedef struct icseg_param_options {
 /* The source of values that are not in memory. */
 typedef struct icseg_param_source {
     enum { ICSEG_SOURCE_ZERO, ICSEG_SOURCE_INIT, ICSEG_SOURCE_FILE, ICSEG_SOURCE_CALL } kind;
+    icseg_dtype dtype;                    /* FILE, CALL: F16 if all values are numbers of f16; otherwise F32 */
     uint64_t seed, index;                 /* INIT: the random stream */
     const icseg_safetensors *file;        /* FILE: kept open by the store */
     const icseg_safetensors_entry *entry; /* in the file */
@@ -68,10 +69,11 @@ typedef struct icseg_param {
     bool is_layer;  /* the weights of a convolution or linear layer, whose input needs an activation range for INT8 */
     int64_t inputs; /* of a layer: input channels */
     icseg_param_source source;
-    float *_Atomic data;   /* NULL: only in the source; load them before writing here */
-    float *grad;           /* NULL until icseg_params_allocate_gradients, and if not trainable */
-    uint64_t version;      /* raised whenever data changes; packed copies compare it */
-    pthread_mutex_t *lock; /* the store's: held while one of the copies is made */
+    float *_Atomic data;     /* NULL: only in the source; load them before writing here */
+    float *grad;             /* NULL until icseg_params_allocate_gradients, and if not trainable */
+    uint64_t version;        /* raised whenever data changes; packed copies compare it */
+    uint64_t source_version; /* as long as `version` is this, the values are the source's */
+    pthread_mutex_t *lock;   /* the store's: held while one of the copies is made */
     icseg_packed *_Atomic packed;
     void (*free_packed)(icseg_packed *packed); /* set together with `packed` */
     icseg_folded *_Atomic folded;
@@ -113,6 +115,8 @@ icseg_status icseg_param_load(icseg_param *param, icseg_error *error);
 icseg_status icseg_params_load(icseg_params *params, icseg_error *error);
 /* Provides `data` for a caller that overwrites all of it; the source is not read. Raises the version. */
 icseg_status icseg_param_replace(icseg_param *param, icseg_error *error);
+/* Whether the values are those of a source in f16, loaded or not. */
+bool icseg_param_is_f16(const icseg_param *param);
 /* Copies the values, loaded or not, to `to` (count) in the memory layout. */
 icseg_status icseg_param_read(const icseg_param *param, float *to, icseg_error *error);
 /* Copies some rows of a matrix with the plain layout: to (count, columns). */

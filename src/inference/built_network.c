@@ -23,6 +23,7 @@ static icseg_status build(icseg_built_network *n, const icseg_session *s, icseg_
     }
     if (icseg_network_is_forward(&options) && icseg_network_text_is_fixed(&m->config)) options.text_given = 1;
     ICSEG_TRY(icseg_graph_open(&n->graph, options.training != 0, error));
+    if (icseg_network_is_text_alone(&options)) icseg_graph_use_once(n->graph); /* its result is kept */
     if (icseg_network_is_text_alone(&options))
         ICSEG_TRY(icseg_network_build_text(&n->network.text, n->graph, m->params, &m->config, &m->texts,
                                            (icseg_precision)options.precision, s->ranges, error));

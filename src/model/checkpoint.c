@@ -375,31 +375,48 @@ icseg_status icseg_model_write_metadata(const icseg_model *m, icseg_safetensors_
 icseg_status icseg_model_declare(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
     for (int64_t i = 0; i < icseg_params_count(m->params); i++) {
         const icseg_param *p = icseg_params_at(m->params, i);
-        ICSEG_TRY(icseg_safetensors_writer_declare(writer, p->name, ICSEG_F32, p->file_shape, error));
+        icseg_dtype dtype = icseg_param_is_f16(p) ? ICSEG_F16 : ICSEG_F32;
+        ICSEG_TRY(icseg_safetensors_writer_declare(writer, p->name, dtype, p->file_shape, error));
     }
     ICSEG_TRY(icseg_model_declare_means(m, writer, error));
     return icseg_model_write_metadata(m, writer, error);
 }
 
-icseg_status icseg_model_append(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
+/* Values in the file's layout, in the type that was declared. */
+static icseg_status append_values(const icseg_param *p, const float *values, icseg_safetensors_writer *writer,
+                                  icseg_error *error) {
+    size_t count = (size_t)p->count;
+    if (!icseg_param_is_f16(p))
+        return icseg_safetensors_writer_append(writer, p->name, values, count * sizeof *values, error);
+    uint16_t *narrow = icseg_alloc_array(count, sizeof *narrow);
+    if (!narrow) return icseg_fail_memory_in(error, count * sizeof *narrow, p->name);
+    icseg_f16_from_f32(narrow, values, count);
+    icseg_status status = icseg_safetensors_writer_append(writer, p->name, narrow, count * sizeof *narrow, error);
+    icseg_free(narrow);
+    return status;
+}
+
+static icseg_status append_param(const icseg_param *p, icseg_safetensors_writer *writer, icseg_error *error) {
     icseg_status status = ICSEG_OK;
-    for (int64_t i = 0; i < icseg_params_count(m->params) && status == ICSEG_OK; i++) {
-        const icseg_param *p = icseg_params_at(m->params, i);
-        size_t bytes = (size_t)p->count * sizeof(float);
-        const float *values;
-        float *copy, *exported = NULL;
-        ICSEG_TRY(icseg_param_borrow(p, &values, &copy, error));
-        if (p->options.layout != ICSEG_LAYOUT_PLAIN) {
-            exported = icseg_alloc(bytes);
-            status = exported ? ICSEG_OK : icseg_fail_memory_in(error, bytes, p->name);
-            if (exported) icseg_param_export(p, values, exported);
-        }
-        if (status == ICSEG_OK)
-            status = icseg_safetensors_writer_append(writer, p->name, exported ? exported : values, bytes, error);
-        icseg_free(copy);
-        icseg_free(exported);
+    size_t bytes = (size_t)p->count * sizeof(float);
+    const float *values;
+    float *copy, *exported = NULL;
+    ICSEG_TRY(icseg_param_borrow(p, &values, &copy, error));
+    if (p->options.layout != ICSEG_LAYOUT_PLAIN) {
+        exported = icseg_alloc(bytes);
+        status = exported ? ICSEG_OK : icseg_fail_memory_in(error, bytes, p->name);
+        if (exported) icseg_param_export(p, values, exported);
     }
-    return status == ICSEG_OK ? icseg_model_append_means(m, writer, error) : status;
+    if (status == ICSEG_OK) status = append_values(p, exported ? exported : values, writer, error);
+    icseg_free(copy);
+    icseg_free(exported);
+    return status;
+}
+
+icseg_status icseg_model_append(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
+    for (int64_t i = 0; i < icseg_params_count(m->params); i++)
+        ICSEG_TRY(append_param(icseg_params_at(m->params, i), writer, error));
+    return icseg_model_append_means(m, writer, error);
 }
 
 icseg_status icseg_model_save(const icseg_model *model, const char *path, icseg_error *error) {

@@ -55,6 +55,12 @@ static bool is_loaded(const icseg_weights_entry *entry) {
     return packed;
 }
 
+static icseg_dtype type_of(const icseg_weights_entry *entry) {
+    bool f16 = !entry->first_row; /* to whose first row something is added */
+    for (int32_t part = 0; part < entry->parts; part++) f16 &= entry->part[part].dtype == ICSEG_F16;
+    return f16 ? ICSEG_F16 : ICSEG_F32;
+}
+
 /* Values are read from the weights when they are needed. */
 static icseg_status link_params(icseg_params *params, const icseg_weights *w, icseg_weights_report *report,
                                 icseg_error *error) {
@@ -65,8 +71,9 @@ static icseg_status link_params(icseg_params *params, const icseg_weights *w, ic
         if (is_loaded(entry))
             ICSEG_TRY(icseg_weights_load_param(p, entry, report, error));
         else
-            icseg_param_set_source(p,
-                                   (icseg_param_source){.kind = ICSEG_SOURCE_CALL, .from = entry, .read = read_entry});
+            icseg_param_set_source(
+                p, (icseg_param_source){
+                       .kind = ICSEG_SOURCE_CALL, .dtype = type_of(entry), .from = entry, .read = read_entry});
     }
     return ICSEG_OK;
 }

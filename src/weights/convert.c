@@ -28,15 +28,18 @@ typedef struct converter {
     icseg_safetensors_writer *writer;
     icseg_arena *arena;           /* tokens, and the next */
     icseg_weights_entry *entries; /* to write */
+    icseg_dtype *types;           /* (entry_count) of what is written */
     size_t entry_count;
     float *values, *transposed; /* of the largest tensor; NULL when not needed */
     uint16_t *narrowed;
-    bool full; /* a segmentation checkpoint, not CLIP alone */
-    size_t written, left_out;
+    bool full;            /* a segmentation checkpoint, not CLIP alone */
+    icseg_model *model;   /* of a segmentation checkpoint: its names, shapes and metadata; its values are zero */
+    icseg_string refused; /* tensors that a narrow type would change too much, as a list */
+    size_t written, narrow, left_out, zeroed;
     icseg_error *error;
 } converter;
 
-static icseg_dtype stored_type(const converter *c) {
+static icseg_dtype requested_type(const converter *c) {
     static const icseg_dtype types[] = {ICSEG_F32, ICSEG_F16, ICSEG_BF16};
     return types[c->options->type];
 }
@@ -207,14 +210,15 @@ static icseg_shape alias_shape(icseg_shape shape, const icseg_weights_alias *ali
     return alias->transpose ? ICSEG_SHAPE(shape.dim[1], shape.dim[0]) : shape;
 }
 
-static icseg_status declare_entry(converter *c, const icseg_weights_entry *entry) {
+static icseg_status declare_entry(converter *c, const icseg_weights_entry *entry, icseg_dtype type) {
     icseg_weights_alias alias[ICSEG_WEIGHTS_PARTS];
     int count = icseg_weights_aliases(entry->name, c->options->naming, alias);
     c->left_out += count == 0;
     for (int i = 0; i < count; i++) {
-        ICSEG_TRY(icseg_safetensors_writer_declare(c->writer, alias[i].name, stored_type(c),
-                                                   alias_shape(entry->shape, &alias[i]), c->error));
+        ICSEG_TRY(icseg_safetensors_writer_declare(c->writer, alias[i].name, type, alias_shape(entry->shape, &alias[i]),
+                                                   c->error));
         c->written++;
+        c->narrow += type != ICSEG_F32;
     }
     return ICSEG_OK;
 }
@@ -235,21 +239,55 @@ static icseg_status reserve(converter *c) {
     return icseg_fail_memory(c->error, count * 10, "a tensor");
 }
 
-/* Values beyond a narrow type's range would become infinite. */
-static icseg_status narrow(converter *c, const char *name, const float *from, size_t count) {
-    if (c->options->type == ICSEG_WEIGHTS_BF16)
+static void narrow(const converter *c, const float *from, size_t count) {
+    if (requested_type(c) == ICSEG_BF16)
         icseg_bf16_from_f32(c->narrowed, from, count);
     else
         icseg_f16_from_f32(c->narrowed, from, count);
-    for (size_t i = 0; i < count && c->options->type == ICSEG_WEIGHTS_F16; i++)
-        if ((c->narrowed[i] & 0x7fff) == 0x7c00 && isfinite(from[i]))
-            return icseg_fail(c->error, ICSEG_ERROR_NUMERIC,
-                              "%s: tensor %s holds %g, beyond the range of f16; use bf16", c->weights->path, name,
-                              (double)from[i]);
+}
+
+/* Whether f16 changes c->values, relative to their norm, by no more than the half unit in the last place by which it
+ * rounds normal numbers. Numbers beyond 65504 become infinite, and numbers below 2^-14 lose digits. */
+static bool survives_f16(converter *c, size_t count) {
+    enum { BLOCK = 1024 };
+    float rounded[BLOCK];
+    double error = 0, norm = 0;
+    size_t zeroed = 0;
+    narrow(c, c->values, count);
+    for (size_t i = 0; i < count; i++) {
+        if (i % BLOCK == 0)
+            icseg_f32_from(rounded, c->narrowed + i, ICSEG_F16, count - i < BLOCK ? count - i : (size_t)BLOCK);
+        double value = (double)c->values[i], difference = value - (double)rounded[i % BLOCK];
+        if (!isfinite(value)) continue;
+        error += difference * difference;
+        norm += value * value;
+        zeroed += value != 0 && rounded[i % BLOCK] == 0;
+    }
+    if (error > norm * 0x1p-22) return false;
+    c->zeroed += zeroed;
+    return true;
+}
+
+/* Vectors stay f32: they are small, and norms and biases need their digits. */
+static icseg_status choose_type(converter *c, const icseg_weights_entry *entry, icseg_dtype *type) {
+    *type = entry->shape.rank < 2 ? ICSEG_F32 : requested_type(c);
+    if (*type != ICSEG_F16) return ICSEG_OK;
+    ICSEG_TRY(icseg_weights_read(entry, c->values, c->error));
+    if (survives_f16(c, (size_t)icseg_shape_count(entry->shape))) return ICSEG_OK;
+    *type = ICSEG_F32;
+    icseg_string_printf(&c->refused, "%s%s", c->refused.size ? ", " : "", entry->name);
     return ICSEG_OK;
 }
 
-static icseg_status append_alias(converter *c, const icseg_weights_entry *entry, const icseg_weights_alias *alias) {
+static icseg_status choose_types(converter *c) {
+    c->types = icseg_arena_array(c->arena, c->entry_count, sizeof *c->types);
+    if (!c->types) return icseg_fail_memory(c->error, c->entry_count * sizeof *c->types, "the types of tensors");
+    for (size_t i = 0; i < c->entry_count; i++) ICSEG_TRY(choose_type(c, &c->entries[i], &c->types[i]));
+    return ICSEG_OK;
+}
+
+static icseg_status append_alias(converter *c, const icseg_weights_entry *entry, icseg_dtype type,
+                                 const icseg_weights_alias *alias) {
     icseg_shape shape = alias_shape(entry->shape, alias);
     size_t count = (size_t)icseg_shape_count(shape);
     const float *from = c->values + (size_t)alias->part * count;
@@ -260,15 +298,14 @@ static icseg_status append_alias(converter *c, const icseg_weights_entry *entry,
         from = c->transposed;
     }
     const void *data = from;
-    if (c->options->type != ICSEG_WEIGHTS_F32) {
-        ICSEG_TRY(narrow(c, entry->name, from, count));
+    if (type != ICSEG_F32) {
+        narrow(c, from, count);
         data = c->narrowed;
     }
-    return icseg_safetensors_writer_append(c->writer, alias->name, data, count * icseg_dtype_size(stored_type(c)),
-                                           c->error);
+    return icseg_safetensors_writer_append(c->writer, alias->name, data, count * icseg_dtype_size(type), c->error);
 }
 
-static icseg_status append_entry(converter *c, const icseg_weights_entry *entry) {
+static icseg_status append_entry(converter *c, const icseg_weights_entry *entry, icseg_dtype type) {
     icseg_weights_alias alias[ICSEG_WEIGHTS_PARTS];
     int count = icseg_weights_aliases(entry->name, c->options->naming, alias);
     if (!count) return ICSEG_OK;
@@ -278,7 +315,7 @@ static icseg_status append_entry(converter *c, const icseg_weights_entry *entry)
         ICSEG_TRY(icseg_weights_report_add(
             &c->report, (icseg_weights_finding){.kind = ICSEG_WEIGHTS_NOT_FINITE, .name = entry->name, .count = bad},
             c->error));
-    for (int i = 0; i < count; i++) ICSEG_TRY(append_alias(c, entry, &alias[i]));
+    for (int i = 0; i < count; i++) ICSEG_TRY(append_alias(c, entry, type, &alias[i]));
     return ICSEG_OK;
 }
 
@@ -289,24 +326,27 @@ static icseg_status append_logit_scale(converter *c) {
     c->values[0] = default_logit_scale;
     c->written++;
     icseg_weights_aliases(entry.name, ICSEG_NAMING_OPENAI, alias);
-    return append_alias(c, &entry, &alias[0]);
+    return append_alias(c, &entry, ICSEG_F32, &alias[0]);
 }
 
 static icseg_status write_tensors(converter *c) {
     bool scale = c->options->naming != ICSEG_NAMING_ICSEG && !icseg_weights_find(c->weights, "logit_scale");
-    for (size_t i = 0; i < c->entry_count; i++) ICSEG_TRY(declare_entry(c, &c->entries[i]));
-    if (scale)
-        ICSEG_TRY(icseg_safetensors_writer_declare(c->writer, "logit_scale", stored_type(c), (icseg_shape){.rank = 0},
-                                                   c->error));
-    ICSEG_TRY(icseg_safetensors_writer_begin(c->writer, c->error));
     ICSEG_TRY(reserve(c));
-    for (size_t i = 0; i < c->entry_count; i++) ICSEG_TRY(append_entry(c, &c->entries[i]));
+    ICSEG_TRY(choose_types(c));
+    for (size_t i = 0; i < c->entry_count; i++) ICSEG_TRY(declare_entry(c, &c->entries[i], c->types[i]));
+    if (scale)
+        ICSEG_TRY(
+            icseg_safetensors_writer_declare(c->writer, "logit_scale", ICSEG_F32, (icseg_shape){.rank = 0}, c->error));
+    if (c->model) ICSEG_TRY(icseg_model_declare_means(c->model, c->writer, c->error));
+    ICSEG_TRY(icseg_safetensors_writer_begin(c->writer, c->error));
+    for (size_t i = 0; i < c->entry_count; i++) ICSEG_TRY(append_entry(c, &c->entries[i], c->types[i]));
+    if (c->model) ICSEG_TRY(icseg_model_append_means(c->model, c->writer, c->error));
     return scale ? append_logit_scale(c) : ICSEG_OK;
 }
 
 /* ---------------------------------------------------------------------------------------------------- the whole */
 
-/* Checks completeness before anything is written. The model is only used for its names and shapes. */
+/* Checks completeness before anything is written. */
 static icseg_status check_source(converter *c) {
     const icseg_weights *w = c->weights;
     if (!c->full) {
@@ -315,14 +355,11 @@ static icseg_status check_source(converter *c) {
         ICSEG_TRY(icseg_weights_report_check(&c->report, w->path, c->error));
         return choose_entries(c, NULL);
     }
-    icseg_model *model = NULL;
-    icseg_status status = build_model(c, &model);
-    if (status == ICSEG_OK) status = icseg_weights_compare(w, model, &c->report, c->error);
-    if (status == ICSEG_OK) status = icseg_weights_report_check(&c->report, w->path, c->error);
-    if (status == ICSEG_OK) status = icseg_model_write_metadata(model, c->writer, c->error);
-    if (status == ICSEG_OK) status = choose_entries(c, model);
-    icseg_model_close(&model);
-    return status;
+    ICSEG_TRY(build_model(c, &c->model));
+    ICSEG_TRY(icseg_weights_compare(w, c->model, &c->report, c->error));
+    ICSEG_TRY(icseg_weights_report_check(&c->report, w->path, c->error));
+    ICSEG_TRY(icseg_model_write_metadata(c->model, c->writer, c->error));
+    return choose_entries(c, c->model);
 }
 
 static icseg_status infer(converter *c) {
@@ -336,6 +373,23 @@ static icseg_status infer(converter *c) {
     return ICSEG_OK;
 }
 
+/* "375 tensors in F32", or "140 tensors in F16 and 235 in F32". */
+static void summarise_types(const converter *c, icseg_string *s) {
+    size_t count = c->narrow ? c->narrow : c->written;
+    icseg_string_printf(s, "%zu %s in %s", count, icseg_plural((int64_t)count, "tensor", "tensors"),
+                        icseg_dtype_name(c->narrow ? requested_type(c) : ICSEG_F32));
+    if (c->narrow) icseg_string_printf(s, " and %zu in F32", c->written - c->narrow);
+}
+
+/* What F16 would do to some values. */
+static void summarise_losses(const converter *c, icseg_string *s) {
+    if (c->refused.size)
+        icseg_string_printf(s, "in F32, because many values are too large or too small for F16: %s\n", c->refused.data);
+    if (c->zeroed)
+        icseg_string_printf(s, "0 in F16, because they are below 3e-8: %zu %s\n", c->zeroed,
+                            icseg_plural((int64_t)c->zeroed, "value", "values"));
+}
+
 static icseg_status summarise(converter *c, const char *out, char **summary) {
     static const char *const namings[] = {"icseg", "OpenAI", "Hugging Face"};
     icseg_string s = {0};
@@ -344,11 +398,12 @@ static icseg_status summarise(converter *c, const char *out, char **summary) {
     if (c->full)
         icseg_string_printf(&s, ", %d %s", c->config.num_classes,
                             icseg_plural(c->config.num_classes, "class", "classes"));
-    icseg_string_printf(&s, "\n%s: %s, %zu %s in %s, %s names\n", out,
+    icseg_string_printf(&s, "\n%s: %s, ", out,
                         c->full ? "segmentation checkpoint"
-                                : "CLIP weights (to start training from; without a decoder)",
-                        c->written, icseg_plural((int64_t)c->written, "tensor", "tensors"),
-                        icseg_dtype_name(stored_type(c)), namings[c->options->naming]);
+                                : "CLIP weights (to start training from; without a decoder)");
+    summarise_types(c, &s);
+    icseg_string_printf(&s, ", %s names\n", namings[c->options->naming]);
+    summarise_losses(c, &s);
     if (c->left_out && !c->full)
         icseg_string_printf(&s, "left out, not CLIP's: %zu %s\n", c->left_out,
                             icseg_plural((int64_t)c->left_out, "tensor", "tensors"));
@@ -358,7 +413,7 @@ static icseg_status summarise(converter *c, const char *out, char **summary) {
         icseg_string_printf(&s, "%s\n", text);
     }
     icseg_weights_report_text(&c->report, 8, &s);
-    if (s.failed) {
+    if (s.failed || c->refused.failed) {
         icseg_string_close(&s);
         return icseg_fail_memory(c->error, 4096, "the summary");
     }
@@ -406,6 +461,8 @@ icseg_status icseg_weights_convert(const char *source, const char *out, const ic
     icseg_safetensors_writer_close(&c.writer);
     icseg_weights_report_close(&c.report);
     icseg_weights_close(&c.weights);
+    icseg_model_close(&c.model);
+    icseg_string_close(&c.refused);
     icseg_arena_close(&c.arena);
     icseg_free(c.values);
     icseg_free(c.transposed);

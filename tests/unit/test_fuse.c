@@ -147,8 +147,22 @@ static void values_read_twice_or_kept_are_not_fused(void **state) {
 
 enum { ROWS = 1283, WIDTH = 32, HIDDEN = 1700 }; /* three blocks, the last one row shorter */
 
-/* y = x + W2 gelu(W1 x + b1) + b2 (ROWS, WIDTH), in pairs or not. */
-static void run_mlp(bool pairs, float *out) {
+/* Numbers of f16; a source of parameters. */
+static icseg_status read_halves(const void *from, float *to, icseg_error *unused) {
+    const icseg_param *p = from;
+    icseg_rng rng = icseg_rng_open(5, ICSEG_RNG_TEST, (uint64_t)p->index);
+    uint16_t half;
+    (void)unused;
+    for (int64_t i = 0; i < p->count; i++) {
+        float x = 0.1f * icseg_rng_normal(&rng);
+        icseg_f16_from_f32(&half, &x, 1);
+        icseg_f32_from(&to[i], &half, ICSEG_F16, 1);
+    }
+    return ICSEG_OK;
+}
+
+/* y = x + W2 gelu(W1 x + b1) + b2 (ROWS, WIDTH), in pairs or not. The weights' source has this type. */
+static void run_mlp(bool pairs, icseg_dtype dtype, float *out) {
     static const struct {
         const char *name;
         int64_t rows, columns;
@@ -165,15 +179,14 @@ static void run_mlp(bool pairs, float *out) {
     ok(icseg_params_open(&params, &error));
     ok(icseg_workspace_open(&workspace, &error));
     for (int i = 0; i < 4; i++) {
-        icseg_param_options options = {.init = ICSEG_INIT_NORMAL, .scale = 0.1f};
         icseg_shape shape =
             tensors[i].columns ? ICSEG_SHAPE(tensors[i].rows, tensors[i].columns) : ICSEG_SHAPE(tensors[i].rows);
-        icseg_param *param = icseg_params_declare(params, tensors[i].name, shape, options, &error);
+        icseg_param *param = icseg_params_declare(params, tensors[i].name, shape, (icseg_param_options){0}, &error);
         assert_non_null(param);
-        ok(icseg_param_load(param, &error));
+        icseg_param_set_source(
+            param, (icseg_param_source){.kind = ICSEG_SOURCE_CALL, .dtype = dtype, .from = param, .read = read_halves});
         p[i] = icseg_graph_param(g, param);
     }
-    icseg_params_initialise(params, 5);
     icseg_value in = icseg_graph_input(g, "x", ICSEG_F32, ICSEG_SHAPE(1, ROWS, WIDTH));
     icseg_value between = icseg_quick_gelu(g, icseg_linear(g, in, p[0], p[1]));
     icseg_value y = icseg_add(g, in, icseg_linear(g, between, p[2], p[3]));
@@ -196,11 +209,21 @@ static void run_mlp(bool pairs, float *out) {
 static void a_large_mlp_in_blocks_of_rows_gives_the_same(void **state) {
     static float whole[ROWS * WIDTH], blocks[ROWS * WIDTH];
     (void)state;
-    run_mlp(false, whole);
-    run_mlp(true, blocks);
+    run_mlp(false, ICSEG_F32, whole);
+    run_mlp(true, ICSEG_F32, blocks);
     for (int64_t i = 0; i < ROWS * WIDTH; i++)
         if (!(fabsf(whole[i] - blocks[i]) <= 1e-4f))
             fail_msg("row %d: %g, %g", (int)(i / WIDTH), (double)whole[i], (double)blocks[i]);
+}
+
+static void weights_in_f16_give_the_same_bits(void **state) {
+    static float full[ROWS * WIDTH], half[ROWS * WIDTH];
+    (void)state;
+    for (int pairs = 0; pairs < 2; pairs++) {
+        run_mlp(pairs, ICSEG_F32, full);
+        run_mlp(pairs, ICSEG_F16, half);
+        assert_memory_equal(full, half, sizeof full);
+    }
 }
 
 static void memory_that_runs_out_anywhere_is_a_status(void **state) {
@@ -276,6 +299,7 @@ int main(void) {
         cmocka_unit_test(folded_weights_follow_each_of_their_parameters),
         cmocka_unit_test(values_read_twice_or_kept_are_not_fused),
         cmocka_unit_test(a_large_mlp_in_blocks_of_rows_gives_the_same),
+        cmocka_unit_test(weights_in_f16_give_the_same_bits),
         cmocka_unit_test(memory_that_runs_out_anywhere_is_a_status),
         cmocka_unit_test(an_activation_joins_a_linear_map_with_a_residual),
     };

@@ -232,9 +232,13 @@ static void exports_have_the_names_and_shapes_of_their_library(void **state) {
                                             .type = ICSEG_WEIGHTS_BF16});
     OK(icseg_safetensors_open(&st, first, &error));
     const icseg_safetensors_entry *q =
-        icseg_safetensors_find(st, "vision_model.encoder.layers.3.self_attn.q_proj.bias");
+        icseg_safetensors_find(st, "vision_model.encoder.layers.3.self_attn.q_proj.weight");
     assert_non_null(q);
     assert_int_equal(q->dtype, ICSEG_BF16);
+    assert_true(icseg_shape_equal(q->shape, ICSEG_SHAPE(8, 8)));
+    q = icseg_safetensors_find(st, "vision_model.encoder.layers.3.self_attn.q_proj.bias");
+    assert_non_null(q);
+    assert_int_equal(q->dtype, ICSEG_F32);
     assert_true(icseg_shape_equal(q->shape, ICSEG_SHAPE(8)));
     assert_non_null(icseg_safetensors_find(st, "vision_model.pre_layrnorm.weight"));
     assert_non_null(icseg_safetensors_find(st, "logit_scale"));
@@ -502,12 +506,6 @@ static bool make_nan(icseg_safetensors_entry *entry) {
     return true;
 }
 
-static bool make_large(icseg_safetensors_entry *entry) {
-    static const float values[8] = {1e5f};
-    if (!strcmp(entry->name, "ln_final.weight")) entry->data = values;
-    return true;
-}
-
 static void numbers_that_are_not_finite_are_named(void **state) {
     (void)state;
     char *summary;
@@ -518,11 +516,6 @@ static void numbers_that_are_not_finite_are_named(void **state) {
     OK(icseg_weights_convert(second, first, &options, &summary, &error));
     assert_non_null(strstr(summary, "warning: NaN or infinite elements (1): ln_final.weight (2)"));
     icseg_buffer_free(summary);
-    convert(FIXTURES "open_clip_vit_legacy.pt", first,
-            (icseg_weights_convert_options){ICSEG_WEIGHTS_CONVERT_OPTIONS_INIT});
-    rewrite(first, second, make_large);
-    refuses(icseg_weights_convert(second, first, &options, NULL, &error), ICSEG_ERROR_NUMERIC,
-            "ln_final.weight holds 100000, beyond the range of f16");
 }
 
 static bool rename_bias(icseg_safetensors_entry *entry) {

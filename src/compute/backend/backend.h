@@ -14,6 +14,7 @@ typedef struct icseg_primitive {
     const icseg_backend *backend;
     size_t scratch;                    /* bytes that the caller provides for each run, 64-byte aligned */
     size_t packed_size;                /* bytes of the packed second operand; 0: the operand is not packed */
+    bool packs_f32;                    /* the packed operand has the f32 numbers of the plain one, and zeros */
     char implementation[48];           /* name, for messages and tests */
     icseg_product_precision precision; /* in which f32 operands are multiplied; set by compute/primitive.c */
 } icseg_primitive;

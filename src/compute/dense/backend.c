@@ -159,7 +159,8 @@ static icseg_status open(icseg_primitive **out, const icseg_primitive_spec *spec
     p->layout = icseg_dense_product_layout(p->product);
     p->base = (icseg_primitive){.backend = &icseg_dense_backend,
                                 .scratch = icseg_dense_product_scratch(p->product),
-                                .packed_size = icseg_dense_product_packed_size(p->product)};
+                                .packed_size = icseg_dense_product_packed_size(p->product),
+                                .packs_f32 = !shape.kernel->bf16};
     snprintf(p->base.implementation, sizeof p->base.implementation, "%s", shape.kernel->name);
     *out = &p->base;
     return ICSEG_OK;

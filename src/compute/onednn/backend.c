@@ -8,6 +8,7 @@ static icseg_status open_primitive(icseg_primitive **out, const icseg_primitive_
     ICSEG_TRY(spec->kind == ICSEG_MATMUL ? icseg_onednn_matmul_open(out, &spec->matmul, spec->options, error)
                                          : icseg_onednn_conv_open(out, spec->kind, &spec->conv, spec->options, error));
     (*out)->backend = &icseg_onednn_backend;
+    (*out)->packs_f32 = spec->options.in == ICSEG_F32;
     return ICSEG_OK;
 }
 

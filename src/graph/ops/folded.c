@@ -86,7 +86,7 @@ static bool is_plain(const icseg_primitive *primitive) { return !primitive || !i
 
 /* The weights in the primitive's layout, if they exist already; otherwise NULL. */
 static const void *find(const icseg_folded *f, const icseg_primitive *primitive) {
-    return is_plain(primitive) ? f->weights : icseg_packed_find(f->packed, primitive, f->version);
+    return is_plain(primitive) ? f->weights : icseg_packed_find(f->packed, primitive, ICSEG_PACKED_READY, f->version);
 }
 
 /* Unpacked weights stay in f->weights; others are only needed until they are packed. */
@@ -109,7 +109,7 @@ static icseg_status get_weights(const icseg_kernel *k, icseg_folded *f, const ic
         f->bytes += (size_t)count * sizeof *plain;
         return ICSEG_OK;
     }
-    status = icseg_packed_get(&f->packed, primitive, plain, f->version, out, error);
+    status = icseg_packed_get(&f->packed, primitive, ICSEG_PACKED_READY, plain, f->version, out, error);
     icseg_free(plain);
     return status;
 }

@@ -19,12 +19,17 @@ void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options
 /* Whether a primitive should choose the layout of input i, a matrix. Packing weights that change at every step costs
  * more than it gains. */
 bool icseg_weights_should_pack(const icseg_kernel *k, int i);
-/* Scratch bytes for the packed copy of an input that does not keep it. A parameter keeps its copy. */
-size_t icseg_weights_scratch(const icseg_kernel *k, int i, const icseg_primitive *primitive);
+/* Scratch bytes for an operand in the primitive's layout that is not kept in this form. Parameters keep a packed copy,
+ * except where the graph is used once. It has f16 where the file has f16; then the operand is expanded in each run. */
+size_t icseg_weights_scratch(icseg_kernel *k, int i, const icseg_primitive *primitive);
 /* The operand in the primitive's layout. `scratch`: icseg_weights_scratch bytes. An operator that calls these functions
  * for input i sets bit i of op->lazy_inputs. */
 icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *scratch,
                                const void **out, icseg_error *error);
+/* The same for several primitives that use one scratch memory in turn. *expanded, NULL at first: the packed copy that
+ * is expanded there, which need not be done again. */
+icseg_status icseg_weights_get_next(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *scratch,
+                                    const void **expanded, const void **out, icseg_error *error);
 /* The unpacked operand. */
 icseg_status icseg_weights_plain(const icseg_kernel *k, int i, const void **out, icseg_error *error);
 

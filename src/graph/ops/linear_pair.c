@@ -19,12 +19,13 @@ enum { FIRST, SECOND, MAPS };
 enum { MAX_ROWS = 640, MIN_BYTES = 8 << 20 };
 
 typedef struct pair_state {
-    int64_t count, rows, last;             /* blocks; rows of one; rows of the last */
-    icseg_primitive *product[2][MAPS];     /* [1]: of the last block, where it is smaller */
-    size_t own, between, weights[2][MAPS]; /* offsets in scratch */
+    int64_t count, rows, last;          /* blocks; rows of one; rows of the last */
+    icseg_primitive *product[2][MAPS];  /* [1]: of the last block, where it is smaller */
+    size_t own, between, weights[MAPS]; /* offsets in scratch */
 } pair_state;
 
 static bool has(const icseg_kernel *k, int i) { return k->node->input[i] != ICSEG_NONE; }
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 static int weight_of(int map) { return map == FIRST ? FIRST_WEIGHT : SECOND_WEIGHT; }
 
 static icseg_status open_product(icseg_kernel *k, int64_t rows, int map, icseg_primitive **out, icseg_error *error) {
@@ -47,16 +48,17 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     s->count = (rows + MAX_ROWS - 1) / MAX_ROWS;
     s->rows = (rows + s->count - 1) / s->count;
     s->last = rows - (s->count - 1) * s->rows;
-    size_t own = 0;
+    size_t own = 0, weights[MAPS] = {0};
     for (int last = 0; last < (s->last == s->rows ? 1 : 2); last++)
         for (int map = 0; map < MAPS; map++) {
             icseg_primitive **p = &s->product[last][map];
             ICSEG_TRY(open_product(k, last ? s->last : s->rows, map, p, error));
-            s->weights[last][map] = icseg_scratch_reserve(k, icseg_weights_scratch(k, weight_of(map), *p));
-            own = icseg_primitive_scratch(*p) > own ? icseg_primitive_scratch(*p) : own;
+            own = larger(own, icseg_primitive_scratch(*p));
+            weights[map] = larger(weights[map], icseg_weights_scratch(k, weight_of(map), *p));
         }
     k->precision = icseg_primitive_precision(s->product[0][FIRST]);
     s->own = icseg_scratch_reserve(k, own);
+    for (int map = 0; map < MAPS; map++) s->weights[map] = icseg_scratch_reserve(k, weights[map]);
     s->between = icseg_scratch_reserve(k, (size_t)(s->rows * a->map[FIRST].shape.columns) * sizeof(float));
     return ICSEG_OK;
 }
@@ -66,6 +68,7 @@ static icseg_status run(const icseg_kernel *k, const icseg_run *r, icseg_error *
     const pair_state *s = k->state;
     char *scratch = r->scratch;
     float *between = (float *)(void *)(scratch + s->between), *y = k->out[0];
+    const void *expanded[MAPS] = {NULL, NULL};
     const float *x = k->in[X];
     int64_t in = a->map[FIRST].shape.inner, out = a->map[SECOND].shape.columns;
     if (has(k, RESIDUAL) && k->in[RESIDUAL] != k->out[0])
@@ -76,9 +79,10 @@ static icseg_status run(const icseg_kernel *k, const icseg_run *r, icseg_error *
         icseg_operands first = {.a = x + i * s->rows * in, .bias = k->in[FIRST_BIAS], .out = between};
         icseg_operands second = {.a = between, .bias = k->in[SECOND_BIAS], .out = y + i * s->rows * out};
         icseg_primitive *const *p = s->product[last];
-        const size_t *weights = s->weights[last];
-        ICSEG_TRY(icseg_weights_get(k, FIRST_WEIGHT, p[FIRST], scratch + weights[FIRST], &first.b, error));
-        ICSEG_TRY(icseg_weights_get(k, SECOND_WEIGHT, p[SECOND], scratch + weights[SECOND], &second.b, error));
+        ICSEG_TRY(icseg_weights_get_next(k, FIRST_WEIGHT, p[FIRST], scratch + s->weights[FIRST], &expanded[FIRST],
+                                         &first.b, error));
+        ICSEG_TRY(icseg_weights_get_next(k, SECOND_WEIGHT, p[SECOND], scratch + s->weights[SECOND], &expanded[SECOND],
+                                         &second.b, error));
         ICSEG_TRY(icseg_primitive_run(p[FIRST], first, scratch + s->own, error));
         ICSEG_TRY(icseg_primitive_run(p[SECOND], second, scratch + s->own, error));
     }

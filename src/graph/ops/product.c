@@ -29,14 +29,19 @@ bool icseg_weights_should_pack(const icseg_kernel *k, int i) {
     return param_of(k, i) && !icseg_graph_training(k->graph);
 }
 
-/* A parameter's packed copy is kept with it, unless every step would pack it again. */
+/* A parameter's packed copy is kept with it, unless every step would pack it again or it is not needed again. */
 static bool keeps_packed(const icseg_kernel *k, int i) {
     const icseg_param *param = param_of(k, i);
-    return param && (!param->options.trainable || !icseg_graph_training(k->graph));
+    return param && (!param->options.trainable || !icseg_graph_training(k->graph)) &&
+           !icseg_graph_is_used_once(k->graph);
 }
 
-size_t icseg_weights_scratch(const icseg_kernel *k, int i, const icseg_primitive *primitive) {
-    return keeps_packed(k, i) ? 0 : icseg_primitive_packed_size(primitive);
+size_t icseg_weights_scratch(icseg_kernel *k, int i, const icseg_primitive *primitive) {
+    if (keeps_packed(k, i)) {
+        if (!icseg_primitive_packs_f32(primitive) || !icseg_param_is_f16(param_of(k, i))) return 0;
+        k->expanded_inputs |= 1u << i;
+    }
+    return icseg_primitive_packed_size(primitive);
 }
 
 icseg_status icseg_weights_plain(const icseg_kernel *k, int i, const void **out, icseg_error *error) {
@@ -47,35 +52,63 @@ icseg_status icseg_weights_plain(const icseg_kernel *k, int i, const void **out,
 }
 
 /* Called under the parameter's lock. Another thread may have packed it in the meantime. */
-static icseg_status pack_param(icseg_param *param, const icseg_primitive *primitive, const void **out,
-                               icseg_error *error) {
+static icseg_status pack_param(icseg_param *param, const icseg_primitive *primitive, icseg_packed_form form,
+                               const void **out, icseg_error *error) {
     const float *plain;
     float *copy;
-    *out = icseg_packed_find(param->packed, primitive, param->version);
+    *out = icseg_packed_find(param->packed, primitive, form, param->version);
     if (*out) return ICSEG_OK;
     param->free_packed = icseg_packed_free;
     ICSEG_TRY(icseg_param_borrow(param, &plain, &copy, error));
-    icseg_status status = icseg_packed_get(&param->packed, primitive, plain, param->version, out, error);
+    icseg_status status = icseg_packed_get(&param->packed, primitive, form, plain, param->version, out, error);
     icseg_free(copy);
     return status;
 }
 
-icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *scratch,
-                               const void **out, icseg_error *error) {
-    icseg_param *param = param_of(k, i);
-    if (!icseg_primitive_packed_size(primitive)) return icseg_weights_plain(k, i, out, error);
-    if (!keeps_packed(k, i)) {
-        const void *plain;
-        ICSEG_TRY(icseg_weights_plain(k, i, &plain, error));
-        *out = scratch;
-        return icseg_primitive_pack(primitive, plain, scratch, error);
-    }
-    *out = icseg_packed_find(param->packed, primitive, param->version);
+/* The packed copy that a parameter keeps. */
+static icseg_status get_kept(icseg_param *param, const icseg_primitive *primitive, icseg_packed_form form,
+                             const void **out, icseg_error *error) {
+    *out = icseg_packed_find(param->packed, primitive, form, param->version);
     if (*out) return ICSEG_OK;
     pthread_mutex_lock(param->lock);
-    icseg_status status = pack_param(param, primitive, out, error);
+    icseg_status status = pack_param(param, primitive, form, out, error);
     pthread_mutex_unlock(param->lock);
     return status;
+}
+
+/* Packs an operand that is not kept. */
+static icseg_status pack_here(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *scratch,
+                              icseg_error *error) {
+    const float *values;
+    const void *plain;
+    float *copy = NULL;
+    bool borrow = param_of(k, i) && icseg_graph_is_used_once(k->graph);
+    ICSEG_TRY(borrow ? icseg_param_borrow(param_of(k, i), &values, &copy, error)
+                     : icseg_weights_plain(k, i, &plain, error));
+    icseg_status status = icseg_primitive_pack(primitive, borrow ? values : plain, scratch, error);
+    icseg_free(copy);
+    return status;
+}
+
+icseg_status icseg_weights_get_next(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *scratch,
+                                    const void **expanded, const void **out, icseg_error *error) {
+    icseg_param *param = param_of(k, i);
+    const void *kept;
+    *out = scratch;
+    if (!icseg_primitive_packed_size(primitive)) return icseg_weights_plain(k, i, out, error);
+    if (!keeps_packed(k, i)) return pack_here(k, i, primitive, scratch, error);
+    bool f16 = k->expanded_inputs >> i & 1 && icseg_param_is_f16(param);
+    if (!f16) return get_kept(param, primitive, ICSEG_PACKED_READY, out, error);
+    ICSEG_TRY(get_kept(param, primitive, ICSEG_PACKED_F16, &kept, error));
+    if (*expanded != kept) icseg_packed_expand(primitive, kept, scratch);
+    *expanded = kept;
+    return ICSEG_OK;
+}
+
+icseg_status icseg_weights_get(const icseg_kernel *k, int i, const icseg_primitive *primitive, void *scratch,
+                               const void **out, icseg_error *error) {
+    const void *expanded = NULL;
+    return icseg_weights_get_next(k, i, primitive, scratch, &expanded, out, error);
 }
 
 icseg_matmul_shape icseg_product_batch(int64_t batch, int64_t rows, int64_t inner, int64_t columns, bool a_transposed,
