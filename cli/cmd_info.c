@@ -6,6 +6,7 @@
 #include "cli.h"
 #include "icseg/memory.h"
 #include "icseg/session.h"
+#include "inference.h"
 #include "json.h"
 #include "support.h"
 
@@ -97,6 +98,20 @@ static icseg_status print_calibration(icseg_model *model, const int32_t size[2],
     return status;
 }
 
+/* How well the labels of faster precisions agree with those of f32, if that was measured. */
+static icseg_status print_agreements(const icseg_model *model, icseg_error *error) {
+    for (size_t i = 0; i < INFERENCE_COMPARED; i++) {
+        icseg_label_agreement a = {ICSEG_LABEL_AGREEMENT_INIT};
+        TRY(icseg_model_agreement(model, inference_compared[i], &a, error));
+        if (a.images)
+            printf("labels as in f32       %-6s  %.2f %% (mean of %d %s; at least %.2f %%)\n",
+                   inference_precisions[inference_compared[i]], 100 * a.mean, (int)a.images,
+                   icseg_plural(a.images, "image", "images"), 100 * a.low);
+    }
+    printf("--precision auto       %s on this processor\n", inference_precisions[icseg_model_auto_precision(model)]);
+    return ICSEG_OK;
+}
+
 static void print_eval(icseg_eval_options o) {
     printf("\nevaluation             ");
     if (o.mode == ICSEG_EVAL_SLIDE)
@@ -145,6 +160,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     TRY_GOTO(print_images(model, error));
     print_cost(&cost, o->size);
     TRY_GOTO(print_calibration(model, o->size, error));
+    TRY_GOTO(print_agreements(model, error));
 done:
     icseg_session_close(&session);
     icseg_model_close(&model);

@@ -4,11 +4,48 @@
 
 #include <string.h>
 
+#include "icseg/open_vocabulary.h"
 #include "support.h"
 
 const char *const inference_modes[] = {"whole", "slide", NULL};
 const char *const inference_refinements[] = {"none", "pamr", NULL};
 const char *const inference_precisions[] = {"f32", "bf16", "auto", "bf16x2", "int8", NULL};
+
+const icseg_precision inference_compared[] = {ICSEG_PRECISION_INT8, ICSEG_PRECISION_BF16, ICSEG_PRECISION_BF16X2};
+
+const char *inference_lacks(icseg_precision precision) {
+    return precision == ICSEG_PRECISION_BF16     ? "has none of AVX512_BF16, AMX_BF16 and the bf16 of ARM"
+           : precision == ICSEG_PRECISION_BF16X2 ? "does not have AMX"
+                                                 : "does not have AVX2";
+}
+
+/* What --precision auto chose, and why. */
+static icseg_status note_choice(const icseg_model *model, icseg_precision used, icseg_printer *printer,
+                                icseg_error *error) {
+    icseg_label_agreement a = {ICSEG_LABEL_AGREEMENT_INIT};
+    int32_t images = 0;
+    if (used != ICSEG_PRECISION_F32) {
+        TRY(icseg_model_agreement(model, used, &a, error));
+        icseg_printer_note(printer,
+                           "note: --precision auto: %s is used; %.2f %% of the labels of the %d images that `icseg "
+                           "calibrate` compared are those of f32",
+                           inference_precisions[used], 100 * a.mean, (int)a.images);
+        return ICSEG_OK;
+    }
+    for (size_t i = 0; i < INFERENCE_COMPARED; i++) {
+        TRY(icseg_model_agreement(model, inference_compared[i], &a, error));
+        images = a.images > images ? a.images : images;
+    }
+    icseg_printer_note(printer, "note: --precision auto: f32 is used; %s",
+                       icseg_model_open_vocabulary_info(model)
+                           ? "labels of an open vocabulary were not compared with those of faster formats"
+                       : !images ? "`icseg calibrate` finds out which faster format keeps 99.9 % of the labels"
+                       : images < ICSEG_AUTO_IMAGES
+                           ? "to choose a faster format, `icseg calibrate` must compare at least eight images"
+                           : "of the formats that `icseg calibrate` compared, none that this processor supports keeps "
+                             "99.9 % of the labels");
+    return ICSEG_OK;
+}
 
 icseg_status inference_open(icseg_session **out, int32_t precision, icseg_model *model, const char *checkpoint,
                             icseg_printer *printer, icseg_error *error) {
@@ -26,12 +63,10 @@ icseg_status inference_open(icseg_session **out, int32_t precision, icseg_model 
                                checkpoint);
     TRY(icseg_session_open(out, model, &options, error));
     icseg_precision used = icseg_session_precision(*out);
-    if (used != ICSEG_PRECISION_F32 || precision == ICSEG_PRECISION_AUTO || precision == ICSEG_PRECISION_F32)
-        return ICSEG_OK;
+    if (precision == ICSEG_PRECISION_AUTO) return note_choice(model, used, printer, error);
+    if (used != ICSEG_PRECISION_F32 || precision == ICSEG_PRECISION_F32) return ICSEG_OK;
     icseg_printer_note(printer, "note: --precision %s: this processor %s; f32 is used", inference_precisions[precision],
-                       precision == ICSEG_PRECISION_BF16     ? "has none of AVX512_BF16, AMX_BF16 and the bf16 of ARM"
-                       : precision == ICSEG_PRECISION_BF16X2 ? "does not have AMX"
-                                                             : "does not have AVX2");
+                       inference_lacks((icseg_precision)precision));
     return ICSEG_OK;
 }
 

@@ -125,8 +125,19 @@ ICSEG_API icseg_status icseg_calibrator_search(icseg_calibrator *calibrator, con
                                                const icseg_search_options *options, icseg_search_result *out,
                                                icseg_error *error);
 
-/** A model with the ranges found so far. It shares the weights of the model that was calibrated, which does not change
- * and may be closed. icseg_model_save writes the ranges too.
+/** Compares the labels of an image in BF16, BF16X2 and INT8, as far as the processor supports them, with those in F32.
+ * The models that icseg_calibrator_model makes afterwards contain the result (icseg_model_agreement), from which
+ * ICSEG_PRECISION_AUTO chooses. Another image or layer that changes the calibration begins the comparison anew.
+ *
+ * @param calibrator the calibrator, to which images were added
+ * @param image the image, at least 1 x 1; it need not be one that was added
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT if no image was added; the errors of icseg_calibrator_model and icseg_session_predict */
+ICSEG_API icseg_status icseg_calibrator_compare(icseg_calibrator *calibrator, const icseg_image *image,
+                                                icseg_error *error);
+
+/** A model with the ranges found so far, and the agreement of labels if it was measured. It shares the weights of the
+ * model that was calibrated, which does not change and may be closed. icseg_model_save writes the ranges too.
  *
  * @param calibrator the calibrator, which continues to accept images
  * @param out receives the model, NULL on failure; close it with icseg_model_close

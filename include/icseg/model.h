@@ -107,7 +107,9 @@ ICSEG_API icseg_status icseg_model_calibration_of(const icseg_model *model, icse
 typedef enum icseg_precision {
     ICSEG_PRECISION_F32,  /**< single precision */
     ICSEG_PRECISION_BF16, /**< bfloat16; falls back to F32 if the processor does not support it */
-    ICSEG_PRECISION_AUTO, /**< BF16 if it is faster on this processor, else F32 */
+    /** Inference: the fastest precision that keeps 99.9 % of the labels, as icseg_model_auto_precision says. Training,
+     * its evaluations and icseg_parity_run: BF16 if it is faster on this processor, else F32. */
+    ICSEG_PRECISION_AUTO,
     /** Inference: each f32 number as the sum of two bf16, which differs by 4e-6 and is faster than f32 on processors
      * with AMX (docs/performance.md). Falls back to F32 on other processors. */
     ICSEG_PRECISION_BF16X2,
@@ -115,6 +117,35 @@ typedef enum icseg_precision {
      * all processors with AVX2 or NEON. Falls back to F32 on others. */
     ICSEG_PRECISION_INT8
 } icseg_precision;
+
+/** How well the labels of a precision agree with those of F32. The checkpoint of a model contains what was measured. */
+typedef struct icseg_label_agreement {
+    size_t struct_size; /**< ICSEG_LABEL_AGREEMENT_INIT */
+    int32_t images;     /**< number of images on which labels were compared; 0: not measured */
+    double mean;        /**< share of an image's pixels with the same label, 0..1: mean of the images */
+    double low;         /**< the mean minus two standard errors, at least 0; 0 for a single image */
+} icseg_label_agreement;
+
+/** Initialises an icseg_label_agreement. */
+#define ICSEG_LABEL_AGREEMENT_INIT ICSEG_INIT(icseg_label_agreement)
+
+/** How well labels agree with those of F32, as icseg_calibrator_compare measured it. Thread-safe.
+ *
+ * @param model the model
+ * @param precision ICSEG_PRECISION_BF16, ICSEG_PRECISION_BF16X2 or ICSEG_PRECISION_INT8
+ * @param out receives the result; its struct_size must be set
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT for NULL, another precision or a wrong struct_size */
+ICSEG_API icseg_status icseg_model_agreement(const icseg_model *model, icseg_precision precision,
+                                             icseg_label_agreement *out, icseg_error *error);
+
+#define ICSEG_AUTO_AGREEMENT 0.999 /**< the smallest icseg_label_agreement.low of a precision that AUTO may choose */
+#define ICSEG_AUTO_IMAGES    8     /**< the smallest icseg_label_agreement.images */
+
+/** The precision that ICSEG_PRECISION_AUTO means for a model on this processor: the first of INT8, BF16 and BF16X2,
+ * which is the order of their speed, that the processor supports and whose agreement is at least ICSEG_AUTO_AGREEMENT
+ * on at least ICSEG_AUTO_IMAGES images; otherwise F32. Also F32 for NULL. Thread-safe. */
+ICSEG_API icseg_precision icseg_model_auto_precision(const icseg_model *model);
 
 /** How an image is divided for the network. */
 typedef enum icseg_eval_mode {

@@ -39,7 +39,7 @@ from .labels import (
     LabelFile, class_shares, encode_labels, palette, read_label_file, read_labels, resize_labels, write_labels,
 )
 from .metrics import Confusion, Metrics
-from .model import Calibration, Model, OpenVocabulary, create, load, presets
+from .model import Agreement, Calibration, Model, OpenVocabulary, create, load, presets
 from .open_vocabulary import open_vocabulary
 from .progress import Progress
 from .recipe import Recipe, RecipeKey
@@ -53,6 +53,7 @@ from .weights import calibrate, convert_weights
 
 __all__ = [
     "__version__",
+    "Agreement",
     "ArgumentError",
     "ArrayTypeError",
     "Benchmark",

@@ -389,6 +389,20 @@ ICSEG_PRECISION_AUTO = 2
 ICSEG_PRECISION_BF16X2 = 3
 ICSEG_PRECISION_INT8 = 4
 
+
+class icseg_label_agreement(Structure):
+    struct_size: int
+    images: int
+    mean: float
+    low: float
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("images", c_int32),
+        ("mean", c_double),
+        ("low", c_double),
+    ]
+
+
 # enum icseg_eval_mode
 ICSEG_EVAL_WHOLE = 0
 ICSEG_EVAL_SLIDE = 1
@@ -1782,6 +1796,8 @@ ICSEG_TRAIN_DUE_EVALUATE = 1
 ICSEG_TRAIN_DUE_SAVE = 2
 
 # macros
+ICSEG_AUTO_AGREEMENT = 0.999
+ICSEG_AUTO_IMAGES = 8
 ICSEG_CLASSES_MAX = 16384
 ICSEG_OPACITY_NONE = -1.0
 ICSEG_VERSION_NUMBER = 200
@@ -2015,6 +2031,7 @@ STRUCTS: list[type[Structure]] = [
     icseg_config,
     icseg_model_options,
     icseg_model_calibration,
+    icseg_label_agreement,
     icseg_eval_options,
     icseg_label_values,
     icseg_progress_event,
@@ -2305,6 +2322,14 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
         c_int,
         [POINTER(icseg_model), POINTER(icseg_model_calibration), POINTER(icseg_error)],
     ),
+    "icseg_model_agreement": lambda: (
+        c_int,
+        [POINTER(icseg_model), c_int, POINTER(icseg_label_agreement), POINTER(icseg_error)],
+    ),
+    "icseg_model_auto_precision": lambda: (
+        c_int,
+        [POINTER(icseg_model)],
+    ),
     "icseg_model_eval_options": lambda: (
         c_int,
         [POINTER(icseg_model), POINTER(icseg_eval_options), POINTER(icseg_error)],
@@ -2340,6 +2365,10 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_calibrator_search": lambda: (
         c_int,
         [POINTER(icseg_calibrator), POINTER(icseg_image), c_int32, POINTER(icseg_search_options), POINTER(icseg_search_result), POINTER(icseg_error)],
+    ),
+    "icseg_calibrator_compare": lambda: (
+        c_int,
+        [POINTER(icseg_calibrator), POINTER(icseg_image), POINTER(icseg_error)],
     ),
     "icseg_calibrator_model": lambda: (
         c_int,

@@ -88,6 +88,12 @@ def _search(pointer: Any, model: Model, images: Sequence[ImageLike], how: Any, p
         call("icseg_calibrator_search", pointer, structs, count, ctypes.byref(how), None)
 
 
+def _each(calibrator: Any, model: Model, images: Iterable[ImageLike], function: str) -> None:
+    for index, image in enumerate(images):
+        pixels = model._read(image, f"images[{index}]")
+        call(function, calibrator, ctypes.byref(as_image(pixels.rgb())), file=pixels.name)
+
+
 def calibrate(
     model: Union[Model, PathLike],
     images: Iterable[ImageLike],
@@ -100,6 +106,7 @@ def calibrate(
     keep_f32: Union[str, Sequence[str]] = (),
     agree: float = 0.995,
     keep_work: float = 0.02,
+    compare: bool = True,
     progress: CallbackLike = None,
     threads: int = 0,
 ) -> Model:
@@ -119,6 +126,8 @@ def calibrate(
             that cost the most accuracy, which are searched with three of the images. This takes minutes.
         agree: "auto" keeps layers until this share of the labels are those of f32.
         keep_work: "auto" keeps layers that have at most this share of the work of all layers.
+        compare: whether the images are labelled in "int8", "bf16" and "bf16x2", too, as far as the processor supports
+            them. The model then has an `agreement` with "f32", from which precision "auto" chooses.
         progress: called during the search of layers.
         threads: 0: all cores that the process may use.
 
@@ -142,6 +151,7 @@ def calibrate(
                 keep_f32=keep_f32,
                 agree=agree,
                 keep_work=keep_work,
+                compare=compare,
                 progress=progress,
                 threads=threads,
             )
@@ -156,7 +166,7 @@ def calibrate(
     )
     kept = [keep_f32] if isinstance(keep_f32, str) else list(keep_f32)
     automatic = kept == ["auto"]
-    searched = list(images) if automatic else []
+    listed = list(images) if automatic or compare else images
     calibrator = Exclusive(c.icseg_calibrator, "icseg_calibrator_close", "calibrator")
     made = Handle(c.icseg_model, "icseg_model_close", "model")
     with model._session, model._handle as pointer:
@@ -164,11 +174,11 @@ def calibrate(
     with calibrator as pointer:
         for layer in [] if automatic else kept:
             call("icseg_calibrator_keep_f32", pointer, encode(layer, "keep_f32"))
-        for index, image in enumerate(searched if automatic else images):
-            pixels = model._read(image, f"images[{index}]")
-            call("icseg_calibrator_add", pointer, ctypes.byref(as_image(pixels.rgb())), file=pixels.name)
-        if searched:
-            _search(pointer, model, searched, init(c.icseg_search_options, agree=agree, work=keep_work), progress)
+        _each(pointer, model, listed, "icseg_calibrator_add")
+        if automatic:
+            _search(pointer, model, listed, init(c.icseg_search_options, agree=agree, work=keep_work), progress)
+        if compare:
+            _each(pointer, model, listed, "icseg_calibrator_compare")
         call("icseg_calibrator_model", pointer, ctypes.byref(made.pointer))
     calibrator.close()
     calibrated = Model(made, threads=threads, name=f"{model._name}, calibrated" if out is None else path_text(out))

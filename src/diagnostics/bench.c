@@ -184,6 +184,7 @@ static icseg_status choose_precision(icseg_bench *b, icseg_error *error) {
     ICSEG_TRY(calibrate(b, error));
     icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = b->options.threads,
                                      .precision = b->options.precision};
+    if (b->options.mode == ICSEG_BENCH_TRAIN) options.precision = icseg_precision_here(options.precision);
     ICSEG_TRY(icseg_session_open(&b->session, b->model, &options, error));
     b->precision = icseg_session_precision(b->session);
     if (b->precision == b->options.precision || b->options.precision == ICSEG_PRECISION_AUTO) return ICSEG_OK;

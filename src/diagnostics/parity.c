@@ -326,7 +326,8 @@ static icseg_status read_settings(check *c, icseg_error *error) {
 }
 
 static icseg_status open_session(check *c, const icseg_parity_options *o, icseg_error *error) {
-    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = o->threads, .precision = o->precision};
+    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = o->threads,
+                                     .precision = icseg_precision_here(o->precision)};
     ICSEG_TRY(icseg_session_open(&c->session, c->model, &options, error));
     c->options.precision = (int32_t)icseg_session_precision(c->session);
     if (o->precision != ICSEG_PRECISION_AUTO && c->options.precision != (int32_t)o->precision)

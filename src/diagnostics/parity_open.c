@@ -165,7 +165,7 @@ static icseg_status run_method(const check *c, icseg_model *model, uint32_t outp
                                icseg_result **out, icseg_error *error) {
     icseg_session *session;
     icseg_session_options how = {ICSEG_SESSION_OPTIONS_INIT, .threads = c->options->threads,
-                                 .precision = c->options->precision};
+                                 .precision = icseg_precision_here(c->options->precision)};
     icseg_eval_options eval = {ICSEG_EVAL_OPTIONS_INIT, .refine = refine};
     icseg_run_options run = {ICSEG_RUN_OPTIONS_INIT, .outputs = outputs, .eval = &eval};
     icseg_batch batch = {ICSEG_BATCH_INIT, .tensor = &c->image, .layout = ICSEG_LAYOUT_NCHW};

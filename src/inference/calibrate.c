@@ -47,10 +47,13 @@ icseg_status icseg_calibrator_open(icseg_calibrator **out, icseg_model *model, c
     return status;
 }
 
+void icseg_calibrator_forget(icseg_calibrator *calibrator) { icseg_comparison_close(&calibrator->comparison); }
+
 icseg_status icseg_calibrator_add(icseg_calibrator *calibrator, const icseg_image *image, icseg_error *error) {
     icseg_labels labels;
     ICSEG_NEED(calibrator);
     ICSEG_NEED(image);
+    icseg_calibrator_forget(calibrator);
     ICSEG_TRY(icseg_session_predict(calibrator->session, image, &calibrator->eval, &labels, NULL, error));
     icseg_labels_close(&labels);
     return ICSEG_OK;
@@ -64,6 +67,7 @@ static bool names(const char *name, const icseg_param *p) {
 icseg_status icseg_calibrator_keep_f32(icseg_calibrator *calibrator, const char *layer, icseg_error *error) {
     ICSEG_NEED(calibrator);
     ICSEG_NEED(layer);
+    icseg_calibrator_forget(calibrator);
     const icseg_params *params = calibrator->session->model->params;
     bool found = false;
     for (int64_t i = 0; i < icseg_params_count(params); i++) {
@@ -90,16 +94,36 @@ icseg_status icseg_calibrator_check(const icseg_calibrator *calibrator, const ch
     return ICSEG_OK;
 }
 
+static icseg_status open_comparison(icseg_calibrator *c, icseg_error *error) {
+    icseg_model *model;
+    if (c->comparison) return ICSEG_OK;
+    ICSEG_TRY(icseg_calibrator_check(c, "icseg_calibrator_compare", error));
+    icseg_status status = icseg_model_with_ranges(&model, c->session->model, c->ranges, error);
+    if (status == ICSEG_OK) status = icseg_comparison_open(&c->comparison, model, c->session->threads, error);
+    icseg_model_close(&model);
+    return status;
+}
+
+icseg_status icseg_calibrator_compare(icseg_calibrator *calibrator, const icseg_image *image, icseg_error *error) {
+    ICSEG_NEED(calibrator);
+    ICSEG_NEED(image);
+    ICSEG_TRY(open_comparison(calibrator, error));
+    return icseg_comparison_add(calibrator->comparison, image, &calibrator->eval, error);
+}
+
 icseg_status icseg_calibrator_model(const icseg_calibrator *calibrator, icseg_model **out, icseg_error *error) {
     ICSEG_NEED(out);
     *out = NULL;
     ICSEG_NEED(calibrator);
     ICSEG_TRY(icseg_calibrator_check(calibrator, "icseg_calibrator_model", error));
-    return icseg_model_with_ranges(out, calibrator->session->model, calibrator->ranges, error);
+    ICSEG_TRY(icseg_model_with_ranges(out, calibrator->session->model, calibrator->ranges, error));
+    if (calibrator->comparison) icseg_comparison_describe(calibrator->comparison, *out);
+    return ICSEG_OK;
 }
 
 void icseg_calibrator_close(icseg_calibrator **calibrator) {
     if (!calibrator || !*calibrator) return;
+    icseg_calibrator_forget(*calibrator);
     icseg_session_close(&(*calibrator)->session);
     icseg_activation_ranges_close(&(*calibrator)->ranges);
     icseg_free((*calibrator)->costs);

@@ -290,6 +290,7 @@ icseg_status icseg_calibrator_search(icseg_calibrator *calibrator, const icseg_i
     if (out) ICSEG_TRY(icseg_struct_write(out, &result, sizeof result, sizeof result, "icseg_search_result", error));
     ICSEG_TRY(read_options(&s, options, error));
     ICSEG_TRY(check(&s, error));
+    icseg_calibrator_forget(calibrator);
     icseg_status status = prepare(&s, error);
     if (status == ICSEG_OK) status = run(&s, &result, error);
     if (status == ICSEG_OK) {

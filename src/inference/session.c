@@ -52,7 +52,8 @@ icseg_status icseg_session_open(icseg_session **out, icseg_model *model, const i
     ICSEG_TRY(icseg_struct_read(&o, sizeof o, options, FIRST_SIZE, "icseg_session_options", error));
     ICSEG_TRY(check(&o, model, error));
     ICSEG_TRY(open_session(out, model, o.threads, o.cached_networks, error));
-    (*out)->precision = icseg_precision_here(o.precision);
+    (*out)->precision =
+        o.precision == ICSEG_PRECISION_AUTO ? icseg_model_auto_precision(model) : icseg_precision_here(o.precision);
     (*out)->ranges = model->ranges;
     return ICSEG_OK;
 }

@@ -259,6 +259,7 @@ icseg_status icseg_model_open_metadata(icseg_model **out, const icseg_safetensor
     if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", path);
     if (status == ICSEG_OK) status = read_ranges(*out, file, error);
     if (status == ICSEG_OK) status = icseg_model_read_means(*out, file, error);
+    if (status == ICSEG_OK) status = icseg_model_read_agreements(*out, file, error);
     if (status == ICSEG_OK) status = icseg_model_read_eval(*out, file, error);
     if (status == ICSEG_OK) status = icseg_model_read_images(*out, file, error);
     if (status != ICSEG_OK) icseg_model_close(out);
@@ -366,6 +367,7 @@ icseg_status icseg_model_write_metadata(const icseg_model *m, icseg_safetensors_
     if (status == ICSEG_OK) status = icseg_model_write_eval(m, writer, error);
     if (status == ICSEG_OK) status = icseg_model_write_images(m, writer, error);
     if (status == ICSEG_OK && icseg_model_is_calibrated(m)) status = write_ranges(m, writer, error);
+    if (status == ICSEG_OK) status = icseg_model_write_agreements(m, writer, error);
     icseg_buffer_free(config);
     icseg_free(classes);
     icseg_free(tokens);

@@ -3,6 +3,7 @@
 #include "model/model.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/argument.h"
 #include "base/struct_size.h"
@@ -223,6 +224,8 @@ icseg_status icseg_model_with_ranges(icseg_model **out, icseg_model *model, cons
                        .trained_side = model->trained_side,
                        .val_share = model->val_share};
     pthread_mutex_init(&m->network_lock, NULL);
+    memcpy(m->agreements, model->agreements, sizeof m->agreements);
+    m->agreements[ICSEG_PRECISION_INT8] = (icseg_label_agreement){0}; /* it was measured with other ranges */
     icseg_status status = icseg_activation_ranges_open(&m->ranges, error);
     if (status == ICSEG_OK) status = icseg_activation_ranges_copy(m->ranges, ranges, error);
     if (status != ICSEG_OK) icseg_model_close(out);

@@ -10,6 +10,8 @@
 #include "model/open_vocabulary.h"
 #include "tensor/safetensors.h"
 
+enum { ICSEG_AGREEMENTS = ICSEG_PRECISION_INT8 + 1 }; /* by precision; those of F32 and AUTO are not used */
+
 /* Read-only for sessions. Only a trainer changes parameters, and only those of a model that nothing else uses. */
 struct icseg_model {
     _Atomic int references; /* handles and sessions */
@@ -22,7 +24,8 @@ struct icseg_model {
     icseg_params *params;
     icseg_activation_ranges *ranges; /* of layers, for int8; empty: not calibrated, or not in a usable way */
     char ranges_problem[256];        /* what the file's calibration lacks: a clause; "" */
-    icseg_eval_options eval;         /* of the evaluations during its training; the default if unknown */
+    icseg_label_agreement agreements[ICSEG_AGREEMENTS];
+    icseg_eval_options eval; /* of the evaluations during its training; the default if unknown */
     bool eval_known;
     icseg_image_values values; /* of the training images; zero if unknown */
     icseg_label_values labels; /* of the training masks, in the arena; zero if unknown */
@@ -53,7 +56,8 @@ icseg_model *icseg_model_retain(icseg_model *model);
 icseg_status icseg_model_with_ranges(icseg_model **out, icseg_model *model, const icseg_activation_ranges *ranges,
                                      icseg_error *error);
 
-/* The precision that this processor uses for a requested one; never AUTO. */
+/* The precision that this processor uses for a requested one. AUTO is that of training: BF16 if it is faster here,
+ * else F32. */
 icseg_precision icseg_precision_here(icseg_precision requested);
 
 /* The image encoder (icseg_is_image_encoder) stops training. Call before the first training network is built. */
@@ -92,6 +96,12 @@ void icseg_model_set_images(icseg_model *model, const icseg_image_values *values
 /* Copies the values. */
 icseg_status icseg_model_set_labels(icseg_model *model, const icseg_label_values *values, icseg_error *error);
 
+/* Metadata icseg.agreement: read if the file has it (if damaged: ICSEG_ERROR_FORMAT), written if something was
+ * measured. */
+icseg_status icseg_model_read_agreements(icseg_model *model, const icseg_safetensors *file, icseg_error *error);
+icseg_status icseg_model_write_agreements(const icseg_model *model, icseg_safetensors_writer *writer,
+                                          icseg_error *error);
+
 /* The caller's options with defaults filled in and checked; NULL: `fallback`. ICSEG_ERROR_ARGUMENT with the field and
  * its range if an option is invalid. */
 icseg_status icseg_eval_options_read(icseg_eval_options *out, const icseg_eval_options *options,
@@ -106,7 +116,7 @@ icseg_status icseg_model_declare_means(const icseg_model *model, icseg_safetenso
 icseg_status icseg_model_append_means(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
 
 /* The metadata strings of a checkpoint: three, icseg.eval and icseg.image after training, icseg.ranges if the model is
- * calibrated. */
+ * calibrated, icseg.agreement if labels were compared. */
 icseg_status icseg_model_write_metadata(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
 /* icpc.tokens: the token ids of the model's class names. The caller frees it with icseg_free; NULL: out of memory. */
 char *icseg_model_tokens_json(const icseg_model *model);

@@ -11,7 +11,8 @@
 
 /* Loads the last weights and the validation images. */
 static icseg_status open_samples(icseg_trainer *t, const icseg_evaluation *e, icseg_error *error) {
-    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .precision = t->recipe->eval.precision};
+    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT,
+                                     .precision = icseg_precision_here(t->recipe->eval.precision)};
     const char *weights = icseg_trainer_path(t, "checkpoint.safetensors");
     if (!weights) return icseg_fail_memory_in(error, 0, t->folder);
     ICSEG_TRY(icseg_model_open(&t->model, weights, error));

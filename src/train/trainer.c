@@ -32,7 +32,8 @@ static icseg_status open_data(icseg_trainer *t, icseg_error *error) {
 
 static icseg_status open_session(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
-    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = t->threads, .precision = r->eval.precision};
+    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .threads = t->threads,
+                                     .precision = icseg_precision_here(r->eval.precision)};
     bool requested = r->train.precision == ICSEG_PRECISION_BF16 || r->eval.precision == ICSEG_PRECISION_BF16;
     if (requested && icseg_precision_here(ICSEG_PRECISION_BF16) == ICSEG_PRECISION_F32)
         icseg_trainer_warn(t,

@@ -171,6 +171,13 @@ def test_calibrating_is_that_of_the_program(checkpoint: Path, photos: list[Path]
     model = icseg.load(checkpoint, threads=1)
     made = icseg.calibrate(model, photos[:3], tmp_path / "ours.safetensors", threads=1)
     assert made.is_calibrated and not model.is_calibrated
+    assert model.agreement == {} and model.auto_precision == "f32"
+    for name, found in made.agreement.items():
+        quick = made.clone(precision=name)
+        shares = [float((quick(photo).labels == made(photo).labels).mean()) for photo in photos[:3]]
+        assert found.images == 3 and abs(found.mean - sum(shares) / 3) < 1e-9 and 0 <= found.low <= found.mean
+    assert made.clone(precision="auto").precision == made.auto_precision == "f32"  # it needs eight images
+    assert icseg.calibrate(model, photos[:2], compare=False, threads=1).agreement == {}
     assert (tmp_path / "ours.safetensors").read_bytes() == (tmp_path / "theirs.safetensors").read_bytes()
     assert icseg.load(tmp_path / "ours.safetensors", precision="int8").precision in ("int8", "f32")
     assert (made(photos[0]).labels == model(photos[0]).labels).all()

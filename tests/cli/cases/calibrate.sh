@@ -5,7 +5,7 @@ val=$tiny_data/images/val
 
 expect 0 '^Usage: icseg calibrate CHECKPOINT IMAGE\.\.\. --out FILE' icseg calibrate --help
 expect 0 "^$work/int8.safetensors\$" icseg calibrate "$tiny" "$val" --out "$work/int8.safetensors"
-expect 0 '(pixels have the same class in int8|note: this processor does not have AVX2)' icseg calibrate "$tiny" \
+expect 0 '^int8: ([0-9.]+ % of the pixels have the same class as in f32 .mean of 1 image.|not compared with f32)' icseg calibrate "$tiny" \
     "$val/000000.jpg" --out "$work/one.safetensors" --resize-short 64 --resize-long 96
 expect 0 '000000.png' icseg predict "$work/int8.safetensors" "$val" --out "$work/p" --precision int8
 expect 0 'mIoU' icseg eval "$work/int8.safetensors" --data "$tiny_data" --precision int8
@@ -14,6 +14,22 @@ expect 0 '000000.png' icseg predict "$tiny" "$val/000000.jpg" --out "$work/befor
 check 'f32 is as before' cmp "$work/f32/000000.png" "$work/before/000000.png"
 check 'a calibrated copy calibrates to itself' bash -c "'$program' calibrate '$work/int8.safetensors' '$val' \
     --out '$work/again.safetensors' >/dev/null 2>&1 && cmp '$work/int8.safetensors' '$work/again.safetensors'"
+
+# --precision auto: by what calibrate compared, on eight images or more.
+expect 0 '^note: --precision auto: f32 is used; .icseg calibrate. finds out' icseg predict "$tiny" "$val/000000.jpg" \
+    --out "$work/auto" --precision auto
+expect 0 '^note: --precision auto: f32 is used; to choose a faster format, .icseg calibrate. must compare at least eight' \
+    icseg predict "$work/one.safetensors" "$val/000000.jpg" --out "$work/auto" --force --precision auto
+eight=("$val/000000.jpg" "$val/000000.jpg" "$val/000000.jpg" "$val/000000.jpg")
+eight+=("${eight[@]}")
+expect 0 '^--precision auto: (f32|bf16|bf16x2|int8) on this processor$' icseg calibrate "$tiny" "${eight[@]}" \
+    --out "$work/eight.safetensors" --resize-short 64
+auto=$("$program" info "$work/eight.safetensors" | sed -n 's/^--precision auto  *\([a-z0-9]*\) on this processor$/\1/p')
+expect 0 "^note: --precision auto: $auto is used; " icseg predict "$work/eight.safetensors" "$val" --out "$work/auto" \
+    --force --precision auto
+expect 0 '000000.png' icseg predict "$work/eight.safetensors" "$val" --out "$work/chosen" --precision "$auto"
+check "auto is $auto" cmp "$work/auto/000000.png" "$work/chosen/000000.png"
+expect 0 '^labels as in f32 +(int8|bf16).* .mean of 8 images; at least [0-9.]+ %.$|^int8 calibration' icseg info "$work/eight.safetensors"
 
 refuse 2 "--precision int8: $tiny is not calibrated; calibrate it with .icseg calibrate." \
     icseg predict "$tiny" "$val" --out "$work/q" --precision int8
@@ -60,7 +76,7 @@ for bad in p percentile:50 percentile:101 percentile: percentile:9x mse:1; do
 done
 refuse 2 'no layer of the model is called "decoder.nec"' icseg calibrate "$tiny" "$val" --out "$work/x" \
     --keep-f32 decoder.neck,decoder.nec
-expect 0 'pixels have the same class|does not have AVX2' icseg calibrate "$tiny" "$val" --out "$work/kept.safetensors" \
+expect 0 '^int8: ([0-9.]+ % of the pixels have the same class|not compared)' icseg calibrate "$tiny" "$val" --out "$work/kept.safetensors" \
     --keep-f32 decoder.neck,decoder.head.conv_seg.weight
 expect 0 '^int8 calibration +all [0-9]+ layers; .*; 9 layers stay f32 by choice$' icseg info "$work/kept.safetensors"
 expect 0 '000000.png' icseg predict "$work/kept.safetensors" "$val" --out "$work/p" --precision int8

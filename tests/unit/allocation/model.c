@@ -67,6 +67,11 @@ icseg_status call_icseg_model_label_values(icseg_error *error) {
 }
 QUIET(icseg_model_trained_side, shared.model)
 QUIET(icseg_model_val_share, shared.model)
+QUIET(icseg_model_auto_precision, shared.model)
+icseg_status call_icseg_model_agreement(icseg_error *error) {
+    icseg_label_agreement out = {ICSEG_LABEL_AGREEMENT_INIT};
+    return icseg_model_agreement(shared.model, ICSEG_PRECISION_INT8, &out, error);
+}
 OPENS(icseg_calibrator_open, icseg_calibrator *, icseg_calibrator_close, shared.model, NULL)
 DOES(icseg_calibrator_add, shared.calibrator, &shared.image)
 icseg_status call_icseg_calibrator_model(icseg_error *error) {
@@ -76,6 +81,7 @@ icseg_status call_icseg_calibrator_model(icseg_error *error) {
     icseg_model_close(&out);
     return status;
 }
+DOES(icseg_calibrator_compare, shared.calibrator, &shared.image)
 DOES(icseg_calibrator_keep_f32, shared.calibrator, "decoder.head")
 icseg_status call_icseg_calibrator_search(icseg_error *error) {
     icseg_search_options options = {ICSEG_SEARCH_OPTIONS_INIT, .agree = 0.01};
