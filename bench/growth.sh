@@ -35,4 +35,4 @@ echo "| classes | size | batch | s/image | s/megapixel | GFLOP/image | GFLOP/s |
 echo "|---|---|---|---|---|---|---|---|---|"
 for classes in 10 50 150 400 847; do row "$classes" 512 1; done
 for size in 256 512 768 1024 1280 1536; do row 150 "$size" 1; done
-for batch in 1 2 4 8; do row 150 512 "$batch"; done
+for batch in 1 2 4 8 16; do row 150 512 "$batch"; done

@@ -358,6 +358,8 @@ static icseg_status check_source(converter *c) {
     ICSEG_TRY(build_model(c, &c->model));
     ICSEG_TRY(icseg_weights_compare(w, c->model, &c->report, c->error));
     ICSEG_TRY(icseg_weights_report_check(&c->report, w->path, c->error));
+    if (c->options->type != ICSEG_WEIGHTS_F32) /* labels were compared with those of other weights */
+        memset(c->model->agreements, 0, sizeof c->model->agreements);
     ICSEG_TRY(icseg_model_write_metadata(c->model, c->writer, c->error));
     return choose_entries(c, c->model);
 }

@@ -31,6 +31,11 @@ expect 0 '000000.png' icseg predict "$work/eight.safetensors" "$val" --out "$wor
 check "auto is $auto" cmp "$work/auto/000000.png" "$work/chosen/000000.png"
 expect 0 '^labels as in f32 +(int8|bf16).* .mean of 8 images; at least [0-9.]+ %.$|^int8 calibration' icseg info "$work/eight.safetensors"
 
+check 'a copy with f32 weights keeps the comparison' bash -c "'$program' convert '$work/eight.safetensors' \
+    '$work/same.safetensors' >/dev/null 2>&1 && '$program' info '$work/same.safetensors' | grep -E '^labels as|8 images'"
+check 'a copy with other weights does not' bash -c "'$program' convert '$work/eight.safetensors' \
+    '$work/half.safetensors' --dtype f16 >/dev/null 2>&1 && ! '$program' info '$work/half.safetensors' | grep '^labels as'"
+
 refuse 2 "--precision int8: $tiny is not calibrated; calibrate it with .icseg calibrate." \
     icseg predict "$tiny" "$val" --out "$work/q" --precision int8
 check 'nothing was written' test ! -e "$work/q"
