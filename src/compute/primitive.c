@@ -23,6 +23,7 @@ static icseg_status open(icseg_primitive **out, icseg_primitive_spec spec, icseg
     *out = NULL;
     const icseg_backend *backend = find(&spec);
     if (!backend) {
+        ICSEG_CHECK(!spec.options.second.channels);
         spec.options.precision = ICSEG_PRODUCT_F32;
         backend = find(&spec);
     }

@@ -13,7 +13,7 @@
 
 /* By the index of the layer's parameter. */
 typedef struct layer_ranges {
-    icseg_activation_range side[ICSEG_LAYER_SIDES]; /* low > high: the layer has none */
+    icseg_activation_range side[ICSEG_LAYER_SIDES]; /* low > 0: the layer has none */
     bool keeps_f32;
     icseg_input_means means; /* owned */
     double *sums;            /* while recording: (inputs), over `rows` rows */
@@ -27,7 +27,7 @@ struct icseg_activation_ranges {
     icseg_range_rule rule;
 };
 
-static const layer_ranges UNKNOWN = {.side = {{1, -1}, {1, -1}}};
+static const layer_ranges UNKNOWN = {.side = {{1, -1}, {1, -1}, {1, -1}, {1, -1}}};
 
 static void forget(layer_ranges *l) {
     icseg_free((float *)l->means.values);
@@ -81,7 +81,7 @@ icseg_status icseg_activation_ranges_set(icseg_activation_ranges *r, const icseg
 icseg_activation_range icseg_activation_ranges_find(const icseg_activation_ranges *r, const icseg_param *layer,
                                                     icseg_layer_side side) {
     bool empty = !icseg_activation_ranges_has(r, layer, side) ||
-                 (side == ICSEG_LAYER_IN && icseg_activation_ranges_keeps_f32(r, layer));
+                 (side != ICSEG_LAYER_OUT && icseg_activation_ranges_keeps_f32(r, layer));
     const icseg_activation_range none = {0};
     return empty ? none : r->layer[layer->index].side[side];
 }
@@ -165,6 +165,24 @@ icseg_param *icseg_activation_ranges_layer(const icseg_graph *g, const icseg_nod
     return icseg_graph_param_of(g, node->input[WEIGHT]);
 }
 
+bool icseg_activation_ranges_joined(const icseg_graph *g, const icseg_node *node, icseg_value parts[2]) {
+    int32_t producer = icseg_graph_value(g, node->input[0])->producer;
+    const icseg_node *join = producer < 0 ? NULL : icseg_graph_node(g, producer);
+    if (!join || !join->op->int8.joins || join->input_count != 2 || join->output[0] != node->input[0]) return false;
+    for (int i = 0; i < 2; i++) parts[i] = join->input[i];
+    return icseg_graph_dim(g, parts[0], -1) + icseg_graph_dim(g, parts[1], -1) ==
+           icseg_graph_dim(g, node->input[0], -1);
+}
+
+icseg_activation_range icseg_activation_ranges_of_input(const icseg_graph *g, const icseg_node *node, int i) {
+    const icseg_activation_ranges *ranges = icseg_graph_activation_ranges(g);
+    const icseg_param *layer = ranges ? icseg_activation_ranges_layer(g, node) : NULL;
+    icseg_layer_side side = i > 0                         ? ICSEG_LAYER_SECOND
+                            : icseg_node_has_second(node) ? ICSEG_LAYER_FIRST
+                                                          : ICSEG_LAYER_IN;
+    return layer ? icseg_activation_ranges_find(ranges, layer, side) : (icseg_activation_range){0};
+}
+
 void icseg_activation_ranges_mark(const icseg_graph *g) {
     for (int32_t n = 0; n < icseg_graph_node_count(g); n++) {
         icseg_param *layer = icseg_activation_ranges_layer(g, icseg_graph_node(g, n));
@@ -194,8 +212,7 @@ bool icseg_activation_ranges_check(const icseg_activation_ranges *r, const icseg
         out->layers++;
         out->covered += icseg_activation_ranges_has(r, p, ICSEG_LAYER_IN);
         out->kept += icseg_activation_ranges_keeps_f32(r, p);
-        check_range(r, p, ICSEG_LAYER_IN, out);
-        check_range(r, p, ICSEG_LAYER_OUT, out);
+        for (int side = 0; side < ICSEG_LAYER_SIDES; side++) check_range(r, p, (icseg_layer_side)side, out);
     }
     if (out->covered < out->layers)
         snprintf(out->problem, sizeof out->problem, "the INT8 calibration covers %d of %d layers", out->covered,
@@ -216,6 +233,35 @@ static icseg_status add_means(layer_ranges *l, const float *x, int64_t rows, int
     return ICSEG_OK;
 }
 
+/* Covers the range of the values, too. */
+static icseg_status widen(icseg_activation_ranges *r, const icseg_param *layer, icseg_layer_side side,
+                          const float *values, int64_t count, icseg_error *error) {
+    icseg_activation_range range = icseg_best_range(values, count, r->rule);
+    return icseg_activation_ranges_set(r, layer, side,
+                                       icseg_join_ranges(range, icseg_activation_ranges_find(r, layer, side)), error);
+}
+
+/* The ranges of the parts of a joined input. */
+static icseg_status observe_parts(icseg_activation_ranges *r, const icseg_param *layer, const icseg_kernel *k,
+                                  icseg_error *error) {
+    icseg_value parts[2];
+    if (!icseg_activation_ranges_joined(k->graph, k->node, parts)) return ICSEG_OK;
+    const icseg_value_info *x = icseg_kernel_in(k, 0);
+    int64_t inputs = x->shape.dim[x->shape.rank - 1], rows = x->count / inputs, first = 0;
+    float *copy = icseg_alloc_array((size_t)x->count, sizeof *copy);
+    if (!copy) return icseg_fail_memory(error, (size_t)x->count * sizeof *copy, "the parts of an input");
+    icseg_status status = ICSEG_OK;
+    for (int i = 0; i < 2 && status == ICSEG_OK; i++) {
+        int64_t part = icseg_graph_dim(k->graph, parts[i], -1);
+        for (int64_t row = 0; row < rows; row++)
+            memcpy(copy + row * part, (const float *)k->in[0] + row * inputs + first, (size_t)part * sizeof *copy);
+        first += part;
+        status = widen(r, layer, i ? ICSEG_LAYER_SECOND : ICSEG_LAYER_FIRST, copy, rows * part, error);
+    }
+    icseg_free(copy);
+    return status;
+}
+
 icseg_status icseg_activation_ranges_observe(icseg_activation_ranges *r, const icseg_kernel *k, icseg_layer_side side,
                                              icseg_error *error) {
     const icseg_param *layer = r->recording ? icseg_activation_ranges_layer(k->graph, k->node) : NULL;
@@ -226,9 +272,8 @@ icseg_status icseg_activation_ranges_observe(icseg_activation_ranges *r, const i
     if (!icseg_all_finite(values, x->count))
         return icseg_fail(error, ICSEG_ERROR_NUMERIC, "%s: the %s is not finite and cannot be used for calibration",
                           k->node->name, side == ICSEG_LAYER_IN ? "input" : "output");
-    icseg_activation_range range =
-        icseg_join_ranges(icseg_best_range(values, x->count, r->rule), icseg_activation_ranges_find(r, layer, side));
-    ICSEG_TRY(icseg_activation_ranges_set(r, layer, side, range, error));
+    ICSEG_TRY(widen(r, layer, side, values, x->count, error));
+    if (side == ICSEG_LAYER_IN) ICSEG_TRY(observe_parts(r, layer, k, error));
     if (!r->records_means || side != ICSEG_LAYER_IN) return ICSEG_OK;
     int64_t inputs = x->shape.dim[x->shape.rank - 1];
     return add_means(&r->layer[layer->index], values, x->count / inputs, inputs, error);

@@ -20,7 +20,14 @@ struct icseg_graph;
 struct icseg_kernel;
 struct icseg_node;
 
-typedef enum icseg_layer_side { ICSEG_LAYER_IN, ICSEG_LAYER_OUT, ICSEG_LAYER_SIDES } icseg_layer_side;
+/* FIRST and SECOND: the two parts of an input whose channels are two values joined. Their ranges may differ much. */
+typedef enum icseg_layer_side {
+    ICSEG_LAYER_IN,
+    ICSEG_LAYER_OUT,
+    ICSEG_LAYER_FIRST,
+    ICSEG_LAYER_SECOND,
+    ICSEG_LAYER_SIDES
+} icseg_layer_side;
 
 /* The bytes 0 to 255 cover the range, and one of them is zero. The scale is 0 if the range is empty. */
 icseg_quantization icseg_activation_range_quantization(icseg_activation_range range);
@@ -33,7 +40,7 @@ icseg_status icseg_activation_ranges_set(icseg_activation_ranges *ranges, const 
                                          icseg_layer_side side, icseg_activation_range range, icseg_error *error);
 bool icseg_activation_ranges_has(const icseg_activation_ranges *ranges, const icseg_param *layer,
                                  icseg_layer_side side);
-/* Empty if the layer has none, and that of the input if the layer is kept in f32. */
+/* Empty if the layer has none, and, except for that of the output, if the layer is kept in f32. */
 icseg_activation_range icseg_activation_ranges_find(const icseg_activation_ranges *ranges, const icseg_param *layer,
                                                     icseg_layer_side side);
 size_t icseg_activation_ranges_count(const icseg_activation_ranges *ranges); /* layers with a range of their input */
@@ -58,6 +65,12 @@ icseg_input_means icseg_activation_ranges_means(const icseg_activation_ranges *r
 
 /* The weights of the layer that the node computes, or NULL. */
 icseg_param *icseg_activation_ranges_layer(const struct icseg_graph *graph, const struct icseg_node *node);
+/* Finds the two values whose channels, joined, are the layer's input; false if it is a single value. */
+bool icseg_activation_ranges_joined(const struct icseg_graph *graph, const struct icseg_node *node, int32_t parts[2]);
+/* The range of input `i` of the graph's layer: 0, or the second part of it (icseg_int8_rules.second). Empty if there is
+ * none, or if the layer is kept in f32. */
+icseg_activation_range icseg_activation_ranges_of_input(const struct icseg_graph *graph, const struct icseg_node *node,
+                                                        int i);
 /* Marks the weights of all layers of the graph of a whole model. */
 void icseg_activation_ranges_mark(const struct icseg_graph *graph);
 

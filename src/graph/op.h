@@ -45,9 +45,11 @@ typedef struct icseg_int8_rules {
      * layer, and only moves or averages values. */
     bool (*reduces)(const icseg_graph *graph, const icseg_node *node, icseg_primitive_options options);
     uint32_t in, out; /* Bit i: input or output i may be ICSEG_U8. A layer that does not reduce has none */
+    int second;       /* The input with the last channels of x, with a range of its own (icseg_second_input); 0: none */
     /* Without `reduces`: both input 0 and output 0 are bytes, or none, unless `mixed`. */
     bool mixed;
-    bool same; /* and in the same quantisation */
+    bool same;  /* and in the same quantisation */
+    bool joins; /* output 0 is its inputs, joined along one axis */
 } icseg_int8_rules;
 
 struct icseg_op {
@@ -87,6 +89,12 @@ struct icseg_op {
 
     icseg_int8_rules int8;
 };
+
+/* Whether a node's x has a second part (icseg_int8_rules.second). */
+static inline bool icseg_node_has_second(const icseg_node *node) {
+    int i = node->op->int8.second;
+    return i && i < node->input_count && node->input[i] != ICSEG_NONE;
+}
 
 /* A kernel's tensors, for prepare() and run(). */
 static inline const icseg_value_info *icseg_kernel_in(const icseg_kernel *k, int i) {

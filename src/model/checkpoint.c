@@ -94,22 +94,22 @@ static icseg_status read_texts(json_t *list, const char *path, const icseg_confi
     return ICSEG_OK;
 }
 
-/* -- icseg.ranges: {"version": 3, "ranges": {"visual.conv1.weight": [-2.1, 2.6, 0, 4.5], ...}, "keep_f32": ["align.text
- * .weight", ...]}, by the names of weights: the smallest and the largest input, then output. keep_f32, which may be
- * missing, has the layers that stay f32 by choice; their inputs have empty ranges. Version 2 had one number, the
- * magnitude of inputs. Version 1 had no version, and the names of the graph's nodes, which changed with the graph: it
- * cannot be used any more. */
+/* -- icseg.ranges: {"version": 4, "ranges": {"visual.conv1.weight": [-2.1, 2.6, 0, 4.5], ...}, "keep_f32": ["align.text
+ * .weight", ...]}, by the names of weights: the smallest and the largest input, then output, then of each of the two
+ * parts of an input that is two values joined. keep_f32, which may be missing, has the layers that stay f32 by choice;
+ * their inputs have empty ranges. Version 3 had no parts. Version 2 had one number, the magnitude of inputs. Version 1
+ * had no version, and the names of the graph's nodes, which changed with the graph: it cannot be used any more. */
 
-enum { RANGES_VERSION = 3, MAGNITUDES_VERSION = 2 };
+enum { RANGES_VERSION = 4, MAGNITUDES_VERSION = 2 };
 
 static bool is_number_within(const json_t *value, double low, double high) {
     return json_is_number(value) && json_number_value(value) >= low && json_number_value(value) <= high;
 }
 
-/* Reads what a layer has: a range of each side, or one magnitude. */
+/* Reads what a layer has: a range of each side, with or without those of parts, or one magnitude. */
 static bool parse_range(const json_t *value, icseg_activation_range side[ICSEG_LAYER_SIDES], int *sides) {
     const double most = (double)FLT_MAX;
-    *sides = json_is_array(value) ? ICSEG_LAYER_SIDES : 1;
+    *sides = json_is_array(value) ? (int)json_array_size(value) / 2 : 1;
     if (!json_is_array(value)) {
         const double below = 128.0 / 127; /* bytes of version 2 were multiples of 1/127, from -128 to 127 */
         float range = (float)json_number_value(value);
@@ -117,8 +117,9 @@ static bool parse_range(const json_t *value, icseg_activation_range side[ICSEG_L
         side[ICSEG_LAYER_IN] = (icseg_activation_range){-range * (float)below, range};
         return true;
     }
-    if (json_array_size(value) != 2 * ICSEG_LAYER_SIDES) return false;
-    for (size_t i = 0; i < ICSEG_LAYER_SIDES; i++) {
+    size_t count = json_array_size(value);
+    if (count != 2 * ICSEG_LAYER_FIRST && count != 2 * ICSEG_LAYER_SIDES) return false;
+    for (size_t i = 0; i < count / 2; i++) {
         const json_t *low = json_array_get(value, 2 * i), *high = json_array_get(value, 2 * i + 1);
         if (!is_number_within(low, -most, 0) || !is_number_within(high, 0, most)) return false;
         side[i] = (icseg_activation_range){(float)json_number_value(low), (float)json_number_value(high)};
@@ -133,8 +134,8 @@ static icseg_status read_range(icseg_model *m, const char *path, const char *nam
     int sides;
     if (!parse_range(value, side, &sides))
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                          "%s: icseg.ranges: %.80s is neither the four numbers [low, high, low, high] of input and "
-                          "output, with low <= 0 <= high, nor one number of at least 0",
+                          "%s: icseg.ranges: %.80s is neither four or eight numbers [low, high, ...] of input, output "
+                          "and the input's two parts, with low <= 0 <= high, nor one number of at least 0",
                           path, name);
     if (!layer || !layer->is_layer)
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: the model has no layer %.80s", path, name);
@@ -171,8 +172,8 @@ static icseg_status read_ranges_of(icseg_model *m, const char *path, json_t *roo
     const char *name;
     if (!json_is_object(root))
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: metadata icseg.ranges is not a JSON object", path);
-    if (!json_is_integer(version) ||
-        (json_integer_value(version) != RANGES_VERSION && json_integer_value(version) != MAGNITUDES_VERSION))
+    if (!json_is_integer(version) || json_integer_value(version) > RANGES_VERSION ||
+        json_integer_value(version) < MAGNITUDES_VERSION)
         return drop_ranges(m, "the INT8 calibration has the format of another version", error);
     if (!json_is_object(ranges))
         return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: icseg.ranges: \"ranges\" is not a JSON object", path);
@@ -192,17 +193,28 @@ static icseg_status read_ranges(icseg_model *m, const icseg_safetensors *file, i
     return status;
 }
 
+/* NULL when out of memory. */
+static json_t *ranges_of_layer(const icseg_model *m, const icseg_param *layer) {
+    bool parts = icseg_activation_ranges_has(m->ranges, layer, ICSEG_LAYER_SECOND);
+    json_t *list = json_array();
+    bool complete = list;
+    for (int side = 0; complete && side < (parts ? ICSEG_LAYER_SIDES : ICSEG_LAYER_FIRST); side++) {
+        icseg_activation_range range = icseg_activation_ranges_find(m->ranges, layer, (icseg_layer_side)side);
+        complete = json_array_append_new(list, json_real((double)range.low)) == 0 &&
+                   json_array_append_new(list, json_real((double)range.high)) == 0;
+    }
+    if (complete) return list;
+    json_decref(list);
+    return NULL;
+}
+
 static icseg_status write_ranges(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
     json_t *ranges = json_object(), *kept = json_array();
     bool complete = ranges && kept;
     for (int64_t i = 0; i < icseg_params_count(m->params) && complete; i++) {
         const icseg_param *p = icseg_params_at(m->params, i);
         if (!icseg_activation_ranges_has(m->ranges, p, ICSEG_LAYER_IN)) continue;
-        icseg_activation_range in = icseg_activation_ranges_find(m->ranges, p, ICSEG_LAYER_IN),
-                               out = icseg_activation_ranges_find(m->ranges, p, ICSEG_LAYER_OUT);
-        complete = json_object_set_new(
-                       ranges, p->name,
-                       json_pack("[ffff]", (double)in.low, (double)in.high, (double)out.low, (double)out.high)) == 0;
+        complete = json_object_set_new(ranges, p->name, ranges_of_layer(m, p)) == 0;
         if (icseg_activation_ranges_keeps_f32(m->ranges, p))
             complete &= json_array_append_new(kept, json_string(p->name)) == 0;
     }

@@ -8,6 +8,7 @@
 #include "graph/passes/precision.h"
 #include "graph/passes/quantize.h"
 #include "graph/passes/recompute.h"
+#include "graph/passes/split_joined.h"
 #include "graph/passes/autodiff.h"
 
 bool icseg_network_text_is_fixed(const icseg_config *config) { return config->prompt != ICSEG_PROMPT_INSTANCE; }
@@ -27,6 +28,7 @@ void icseg_network_rewrite(icseg_graph *g, icseg_precision precision, icseg_acti
     if (precision == ICSEG_PRECISION_BF16X2) icseg_graph_use_precision(g, ICSEG_PRODUCT_BF16X2, NULL);
     if (precision == ICSEG_PRECISION_INT8) {
         icseg_graph_use_precision(g, ICSEG_PRODUCT_INT8, ranges);
+        icseg_graph_split_joined(g);
         icseg_graph_use_bytes(g);
     } else {
         icseg_graph_fuse_pairs(g); /* in INT8, each map of a pair has a range of its own */

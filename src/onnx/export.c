@@ -114,7 +114,7 @@ static icseg_status read_options(exporter *e, const icseg_onnx_options *options,
 /* -- the network */
 
 static icseg_status build(exporter *e, icseg_error *error) {
-    ICSEG_TRY(icseg_onnx_reference_build(&e->reference, e->model, e->options.int8, 1, e->height, e->width, error));
+    ICSEG_TRY(icseg_onnx_reference_build(&e->reference, e->model, false, 1, e->height, e->width, error));
     const icseg_network *n = &e->reference.network;
     e->translation = (icseg_onnx_translation){
         .writer = &e->writer, .graph = e->reference.graph, .dynamic = e->options.dynamic, .image = n->image};
@@ -218,16 +218,24 @@ static icseg_status write_file(const char *path, const Icseg__Onnx__ModelProto *
     return status;
 }
 
+/* Compares the graph with what the model computes from images of this size. */
+static icseg_status check_size(exporter *e, const Icseg__Onnx__GraphProto *graph, int64_t batch, int64_t height,
+                               int64_t width, icseg_error *error) {
+    icseg_onnx_reference r = {0};
+    icseg_status status = icseg_onnx_reference_build(&r, e->model, e->options.int8, batch, height, width, error);
+    if (status == ICSEG_OK) status = icseg_onnx_reference_run(&r, error);
+    if (status == ICSEG_OK) status = icseg_onnx_reference_check(&r, graph, &e->progress, error);
+    icseg_onnx_reference_close(&r);
+    return status;
+}
+
 /* Runs the graph, and a dynamic one also on two images of another size. */
 static icseg_status check(exporter *e, const Icseg__Onnx__GraphProto *graph, icseg_error *error) {
-    icseg_onnx_reference other = {0};
-    ICSEG_TRY(icseg_onnx_reference_check(&e->reference, graph, &e->progress, error));
-    if (!e->options.dynamic) return ICSEG_OK;
-    icseg_status status = icseg_onnx_reference_build(&other, e->model, e->options.int8, 2, e->width, e->height, error);
-    if (status == ICSEG_OK) status = icseg_onnx_reference_run(&other, error);
-    if (status == ICSEG_OK) status = icseg_onnx_reference_check(&other, graph, &e->progress, error);
-    icseg_onnx_reference_close(&other);
-    return status;
+    if (e->options.int8)
+        ICSEG_TRY(check_size(e, graph, 1, e->height, e->width, error));
+    else
+        ICSEG_TRY(icseg_onnx_reference_check(&e->reference, graph, &e->progress, error));
+    return e->options.dynamic ? check_size(e, graph, 2, e->width, e->height, error) : ICSEG_OK;
 }
 
 /* Names the file in the error of a graph that cannot be written. */

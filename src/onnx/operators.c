@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "graph/ops/attributes.h"
+#include "onnx/quantized.h"
 
 static icseg_shape shape_of(const icseg_onnx_translation *t, icseg_value v) {
     return icseg_graph_value(t->graph, v)->shape;
@@ -132,7 +133,10 @@ static const char *expanded(icseg_onnx_translation *t, const icseg_node *n, int 
 }
 
 const char *icseg_onnx_concat(icseg_onnx_translation *t, const icseg_node *n) {
+    const icseg_onnx_value *value = &t->value[n->output[0]];
     const char *in[ICSEG_MAX_INPUTS];
+    icseg_onnx_factor parts[2];
+    if (value->readers == 1 && icseg_onnx_split_input(t, icseg_graph_node(t->graph, value->reader), parts)) return NULL;
     int axis = *(const int *)n->attributes;
     for (int i = 0; i < n->input_count; i++) {
         bool repeat = t->dynamic && axis > 0 && !t->value[n->input[i]].varies;

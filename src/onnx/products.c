@@ -59,31 +59,67 @@ static void fold_batch_norm(icseg_onnx_translation *t, map *m, const icseg_node 
     }
 }
 
-/* Appends the map with its batch norm, if one follows. */
-static const char *convolution(icseg_onnx_translation *t, const icseg_node *n, const char *type, map *m) {
-    icseg_onnx_writer *w = t->writer;
+/* Reads the map with its batch norm, if one follows. */
+static bool read_map(icseg_onnx_translation *t, const icseg_node *n, map *m) {
     const icseg_node *norm = batch_norm_after(t, n);
     const icseg_param *bias = n->input_count > 2 ? param_of(t, n, 2) : NULL;
-    char name[512];
     m->weight = param_of(t, n, 1);
-    if (!m->weight) return NULL;
+    if (!m->weight) return false;
     m->out = m->weight->file_shape.dim[m->transposed];
     m->weights = icseg_onnx_param(t, m->weight);
     if (bias) m->bias = icseg_onnx_param(t, bias);
     if (norm) fold_batch_norm(t, m, norm);
-    const icseg_onnx_weights weights = {m->weight->name, m->weight->file_shape, m->weights, m->transposed, m->out};
-    icseg_onnx_correct_bias(t, n, &weights, &m->bias);
-    const char *in[3] = {icseg_onnx_layer_input(t, n), icseg_onnx_layer_weights(t, n, &weights)};
+    return true;
+}
+
+/* Appends the operator for all of the map's input, or for a part of it. bias: may be NULL. */
+static const char *append_map(icseg_onnx_translation *t, const icseg_node *n, const char *type,
+                              const icseg_onnx_factor *x, const icseg_onnx_weights *weights, const float *bias) {
+    char name[512];
+    const char *in[3] = {icseg_onnx_layer_input(t, x), icseg_onnx_layer_weights(t, x, weights)};
     snprintf(name, sizeof name, "%s.bias", n->scope);
-    if (m->bias) in[2] = icseg_onnx_layer_bias(t, n, name, &weights, m->bias);
-    const char *y = icseg_onnx_append(w, n->name, type, m->bias ? 3 : 2, in);
-    ICSEG_ONNX_INTS(w, "kernel_shape", m->weight->file_shape.dim[2], m->weight->file_shape.dim[3]);
+    if (bias) in[2] = icseg_onnx_layer_bias(t, x, name, weights, bias);
+    const char *y = icseg_onnx_append(t->writer, n->name, type, bias ? 3 : 2, in);
+    ICSEG_ONNX_INTS(t->writer, "kernel_shape", weights->shape.dim[2], weights->shape.dim[3]);
     return y;
+}
+
+static const char *convolution(icseg_onnx_translation *t, const icseg_node *n, const char *type, map *m) {
+    if (!read_map(t, n, m)) return NULL;
+    const icseg_onnx_factor x = icseg_onnx_input_of(t, n);
+    const icseg_onnx_weights weights = {m->weight->name, m->weight->file_shape, m->weights, m->transposed, m->out};
+    icseg_onnx_correct_bias(t, &x, &weights, &m->bias);
+    return append_map(t, n, type, &x, &weights, m->bias);
+}
+
+/* The weights of a 1x1 convolution for one part of its input. */
+static icseg_onnx_weights weights_of_part(icseg_onnx_translation *t, const map *m, const icseg_onnx_factor *part) {
+    const int64_t in = m->weight->file_shape.dim[1];
+    const char *name = icseg_arena_printf(t->writer->arena, "%s.part%d", m->weight->name, part->index + 1);
+    float *to = m->weights ? icseg_onnx_memory(t->writer, m->out * part->channels, sizeof *to) : NULL;
+    if (!name) icseg_onnx_fail(t->writer, ICSEG_ERROR_MEMORY, "out of memory for an ONNX model");
+    for (int64_t o = 0; to && o < m->out; o++)
+        memcpy(to + o * part->channels, m->weights + o * in + part->first, (size_t)part->channels * sizeof *to);
+    return (icseg_onnx_weights){name, ICSEG_SHAPE(m->out, part->channels, 1, 1), to, 0, m->out};
+}
+
+/* One convolution of each part, so that runtimes can compute both with integers. */
+static const char *sum_of_parts(icseg_onnx_translation *t, const icseg_node *n, const icseg_onnx_factor parts[2]) {
+    map m = {0};
+    const char *y[2];
+    if (!read_map(t, n, &m)) return NULL;
+    const icseg_onnx_weights weights[] = {weights_of_part(t, &m, &parts[0]), weights_of_part(t, &m, &parts[1])};
+    if (icseg_onnx_status(t->writer, NULL) != ICSEG_OK) return NULL;
+    for (int i = 0; i < 2; i++) icseg_onnx_correct_bias(t, &parts[i], &weights[i], &m.bias);
+    for (int i = 0; i < 2; i++) y[i] = append_map(t, n, "Conv", &parts[i], &weights[i], i ? NULL : m.bias);
+    return ICSEG_ONNX_NODE(t->writer, n->name, "Add", y[0], y[1]);
 }
 
 const char *icseg_onnx_conv2d(icseg_onnx_translation *t, const icseg_node *n) {
     const icseg_conv_shape *s = n->attributes;
+    icseg_onnx_factor parts[2];
     map m = {0};
+    if (icseg_onnx_split_input(t, n, parts)) return sum_of_parts(t, n, parts);
     const char *y = convolution(t, n, "Conv", &m);
     ICSEG_ONNX_INTS(t->writer, "strides", s->stride, s->stride);
     ICSEG_ONNX_INTS(t->writer, "pads", s->padding, s->padding, s->padding, s->padding);
@@ -126,8 +162,9 @@ static const char *rows_times(icseg_onnx_translation *t, const icseg_node *n, co
                               float *bias) {
     icseg_onnx_writer *w = t->writer;
     char name[512];
-    icseg_onnx_correct_bias(t, n, weights, &bias);
-    const char *x = icseg_onnx_layer_input(t, n), *matrix = icseg_onnx_layer_weights(t, n, weights);
+    const icseg_onnx_factor input = icseg_onnx_input_of(t, n);
+    icseg_onnx_correct_bias(t, &input, weights, &bias);
+    const char *x = icseg_onnx_layer_input(t, &input), *matrix = icseg_onnx_layer_weights(t, &input, weights);
     const char *y = ICSEG_ONNX_NODE(w, n->name, "MatMul", x, matrix);
     if (!bias) return y;
     snprintf(name, sizeof name, "%s.bias", weights->name);

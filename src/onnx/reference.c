@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "graph/ops.h"
+#include "graph/passes/split_joined.h"
 #include "image/normalize.h"
 
 icseg_status icseg_onnx_reference_build(icseg_onnx_reference *r, icseg_model *m, bool int8, int64_t batch,
@@ -30,6 +31,7 @@ icseg_status icseg_onnx_reference_build(icseg_onnx_reference *r, icseg_model *m,
             icseg_network_build(&r->network, r->graph, m->params, &m->config, &m->texts, false, &options, NULL, error));
     }
     if (int8) icseg_graph_use_precision(r->graph, ICSEG_PRODUCT_INT8, m->ranges);
+    if (int8) icseg_graph_split_joined(r->graph);
     ICSEG_TRY(icseg_graph_status(r->graph, error));
     r->shape = icseg_graph_value(r->graph, r->network.logits)->shape;
     r->shape.dim[3] = m->config.num_classes;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A model's network, as no pass has rewritten it, and its results for generated images. They are the constants of an
- * ONNX graph, and what the graph must compute. */
+ * A model's network and its results for generated images. They are the constants of an ONNX graph, and what the graph
+ * must compute. No pass has rewritten the network, except that joined inputs are split in INT8. */
 #ifndef ICSEG_ONNX_REFERENCE_H
 #define ICSEG_ONNX_REFERENCE_H
 

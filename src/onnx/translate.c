@@ -89,7 +89,7 @@ icseg_status icseg_onnx_translate(icseg_onnx_translation *t, icseg_error *error)
                               node->name, node->op->name);
         t->value[out].grid = grid_of(t, node);
         t->value[out].name = emit(t, node);
-        if (icseg_graph_value(t->graph, out)->shape.rank == 4) t->latest_map = out;
+        if (t->value[out].name && icseg_graph_value(t->graph, out)->shape.rank == 4) t->latest_map = out;
         ICSEG_TRY(icseg_onnx_status(t->writer, error));
     }
     return ICSEG_OK;

@@ -41,7 +41,7 @@ icseg_status icseg_onnx_translate(icseg_onnx_translation *t, icseg_error *error)
 
 /* -- for the operators (values.c) */
 
-/* Translates one node and returns the name of its first output; NULL on failure. */
+/* Translates one node and returns the name of its first output; NULL on failure, and if no translated node reads it. */
 typedef const char *icseg_onnx_emit(icseg_onnx_translation *t, const icseg_node *node);
 
 /* The name of a node's input i: of a translated value, or of an initialiser with the constant. */

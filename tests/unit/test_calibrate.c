@@ -177,6 +177,13 @@ static double share_equal(const icseg_labels *a, const icseg_labels *b) {
     return (double)equal / (WIDTH * HEIGHT);
 }
 
+/* The neck reads features joined with score maps at some levels. */
+static bool is_joined(const icseg_model *m, const icseg_param *p) {
+    static const char LIST[] = "lateral_convs.";
+    const char *at = p->is_layer ? strstr(p->name, LIST) : NULL;
+    return at && m->config.align[at[strlen(LIST)] - '0'];
+}
+
 static void calibrated(const char *preset) {
     icseg_model *m = test_model(preset, CLASSES, 2), *made, *opened;
     const icseg_precision f32 = ICSEG_PRECISION_F32, int8 = ICSEG_PRECISION_INT8;
@@ -196,6 +203,7 @@ static void calibrated(const char *preset) {
     ok(icseg_calibrator_add(calibrator, &image, &error));
     ok(icseg_calibrator_model(calibrator, &made, &error));
     assert_false(icseg_model_is_calibrated(m));
+    int parts = 0;
     assert_true(icseg_model_is_calibrated(made));
     assert_ptr_equal(made->params, m->params);
     icseg_model_close(&m); /* the calibrated model keeps the weights */
@@ -210,10 +218,14 @@ static void calibrated(const char *preset) {
         for (int side = 0; side < ICSEG_LAYER_SIDES; side++) {
             icseg_activation_range before_saving = icseg_activation_ranges_find(made->ranges, a, side),
                                    read = icseg_activation_ranges_find(opened->ranges, b, side);
-            assert_true(icseg_activation_ranges_has(made->ranges, a, side) == a->is_layer);
+            bool part = side >= ICSEG_LAYER_FIRST, has = icseg_activation_ranges_has(made->ranges, a, side);
+            assert_true(has == (part ? is_joined(made, a) : a->is_layer));
+            assert_true(icseg_activation_ranges_has(opened->ranges, b, side) == has);
             assert_true(read.low == before_saving.low && read.high == before_saving.high);
+            parts += part && has;
         }
     }
+    assert_true(parts > 0);
     icseg_precision expected = icseg_compute_has_precision(ICSEG_PRODUCT_INT8) ? int8 : f32;
     icseg_labels quick = label(made, int8, expected), from_file = label(opened, int8, expected);
     assert_memory_equal(quick.data, from_file.data, WIDTH * HEIGHT * sizeof *quick.data);
@@ -279,7 +291,7 @@ static icseg_status open_with(const char *text, icseg_model **opened) {
 
 static void damaged_ranges_are_refused(void **state) {
     (void)state;
-#define RANGES(TEXT) "{\"version\": 3, \"ranges\": {" TEXT "}}"
+#define RANGES(TEXT) "{\"version\": 4, \"ranges\": {" TEXT "}}"
     const char *bad[] = {"",
                          "[1]",
                          "7",
@@ -291,6 +303,9 @@ static void damaged_ranges_are_refused(void **state) {
                          RANGES("\"visual.conv1.weight\": []"),
                          RANGES("\"visual.conv1.weight\": [-1, 1, -1]"),
                          RANGES("\"visual.conv1.weight\": [-1, 1, -1, 1, 1]"),
+                         RANGES("\"visual.conv1.weight\": [-1, 1, -1, 1, -1, 1]"),
+                         RANGES("\"visual.conv1.weight\": [-1, 1, -1, 1, -1, 1, 1, 2]"),
+                         RANGES("\"visual.conv1.weight\": [-1, 1, -1, 1, -1, 1, -1, 1, -1, 1]"),
                          RANGES("\"visual.conv1.weight\": [0.5, 1, -1, 1]"),
                          RANGES("\"visual.conv1.weight\": [-1, -0.5, -1, 1]"),
                          RANGES("\"visual.conv1.weight\": [-1, 1, 0, 1e300]"),
@@ -307,10 +322,10 @@ static void damaged_ranges_are_refused(void **state) {
     }
 }
 
-/* Writes ranges for the first `count` layers, all `value`; the next layer has `other`. */
-static void write_ranges(char *text, size_t size, int count, const char *value, const char *other) {
+/* Writes ranges of a version for the first `count` layers, all `value`; the next layer has `other`. */
+static void write_ranges_of(int version, char *text, size_t size, int count, const char *value, const char *other) {
     icseg_model *m = test_model("tiny-resnet", CLASSES, 2);
-    size_t length = (size_t)snprintf(text, size, "{\"version\": 2, \"ranges\": {");
+    size_t length = (size_t)snprintf(text, size, "{\"version\": %d, \"ranges\": {", version);
     int written = 0;
     for (int64_t i = 0; i < icseg_params_count(m->params); i++) {
         const icseg_param *p = icseg_params_at(m->params, i);
@@ -321,6 +336,10 @@ static void write_ranges(char *text, size_t size, int count, const char *value, 
     }
     snprintf(text + length, size - length, "}}");
     icseg_model_close(&m);
+}
+
+static void write_ranges(char *text, size_t size, int count, const char *value, const char *other) {
+    write_ranges_of(2, text, size, count, value, other);
 }
 
 static int count_layers(void) {
@@ -357,7 +376,7 @@ static void a_calibration_that_int8_cannot_use_is_refused_for_int8_only(void **s
     char piece[96];
     is_unusable("{}", "another version");
     is_unusable("{\"visual.conv1.conv2d_fused\": 1.5}", "another version"); /* version 1: names of nodes */
-    is_unusable("{\"version\": 4, \"ranges\": {}}", "another version");
+    is_unusable("{\"version\": 5, \"ranges\": {}}", "another version");
     for (int covered = 0; covered < layers; covered += layers - 1) {
         write_ranges(text, sizeof text, covered, "2.5", NULL);
         snprintf(piece, sizeof piece, "covers %d of %d layers; calibrate the model again", covered, layers);
@@ -399,6 +418,25 @@ static void a_complete_calibration_is_used_and_layers_are_counted_by_precision(v
     icseg_model_close(&m);
 }
 
+static void calibrations_of_every_version_are_read(void **state) {
+    (void)state;
+    static char text[1 << 16];
+    static const char *const value[] = {"2.5", "[-2, 2, -3, 3]", "[-2, 2, -3, 3, -1, 1, -4, 4]"};
+    for (int i = 0; i < 3; i++) {
+        icseg_model *m;
+        write_ranges_of(i + 2, text, sizeof text, count_layers(), value[i], NULL);
+        ok(open_with(text, &m));
+        assert_true(icseg_model_is_calibrated(m));
+        const icseg_param *p = icseg_params_find(m->params, "visual.conv1.weight");
+        assert_true(icseg_activation_ranges_find(m->ranges, p, IN).high == (i ? 2 : 2.5f));
+        assert_true(icseg_activation_ranges_find(m->ranges, p, OUT).high == (i ? 3 : 0));
+        assert_true(icseg_activation_ranges_has(m->ranges, p, ICSEG_LAYER_SECOND) == (i == 2));
+        assert_true(icseg_activation_ranges_find(m->ranges, p, ICSEG_LAYER_FIRST).low == (i == 2 ? -1 : 0));
+        assert_true(icseg_activation_ranges_find(m->ranges, p, ICSEG_LAYER_SECOND).low == (i == 2 ? -4 : 0));
+        icseg_model_close(&m);
+    }
+}
+
 static void attention_is_counted_by_precision(void **state) {
     (void)state;
     enum { BLOCKS = 4 }; /* of tiny-vit */
@@ -438,6 +476,7 @@ int main(void) {
         cmocka_unit_test(damaged_ranges_are_refused),
         cmocka_unit_test(a_calibration_that_int8_cannot_use_is_refused_for_int8_only),
         cmocka_unit_test(a_complete_calibration_is_used_and_layers_are_counted_by_precision),
+        cmocka_unit_test(calibrations_of_every_version_are_read),
         cmocka_unit_test(attention_is_counted_by_precision),
     };
     return cmocka_run_group_tests(tests, test_scratch_open, test_scratch_close);

@@ -235,8 +235,9 @@ static void a_graph_that_is_not_right_is_noticed(void **state) {
 
 /* -- INT8 */
 
-static icseg_model *calibrated(const char *preset) {
-    icseg_model *model = test_model(preset, CLASSES, 7), *made;
+/* Closes the model. */
+static icseg_model *calibrate(icseg_model *model) {
+    icseg_model *made;
     icseg_image image = test_image(WIDTH, HEIGHT, 1);
     icseg_calibrator *calibrator;
     icseg_error error;
@@ -249,6 +250,8 @@ static icseg_model *calibrated(const char *preset) {
     icseg_model_close(&model);
     return made;
 }
+
+static icseg_model *calibrated(const char *preset) { return calibrate(test_model(preset, CLASSES, 7)); }
 
 static int count_nodes(const file *f, const char *type) {
     int count = 0;
@@ -292,6 +295,39 @@ static void layers_are_quantised_on_request(void **state) {
         close_file(&f);
         icseg_model_close(&model);
     }
+}
+
+/* The features and the score map that a convolution of the neck reads have a convolution each. */
+static void parts_of_joined_inputs_have_ranges_of_their_own(void **state) {
+    (void)state;
+    const char *path = test_scratch("int8.onnx"), *const names[] = {"sky", "road"};
+    icseg_config config = {ICSEG_CONFIG_INIT};
+    icseg_error error;
+    icseg_model *model;
+    if (icseg_config_preset(&config, "tiny-resnet", &error) != ICSEG_OK) fail_msg("%s", error.message);
+    config.vocab_size = 258;
+    config.num_classes = 2;
+    config.fpn_dim = 32; /* fewer channels stay f32 */
+    const icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = names, .seed = 1};
+    if (icseg_model_create(&model, &options, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    model = calibrate(model);
+    export(model, path, &(icseg_onnx_options){ICSEG_ONNX_OPTIONS_INIT, .height = HEIGHT, .width = WIDTH, .int8 = true});
+    file f = read_file(path);
+    const Icseg__Onnx__TensorProto *part = tensor_ending(&f, "lateral_convs.1.conv.weight.part2");
+    assert_true(part->n_dims == 4 && part->dims[0] == 32 && part->dims[1] == 2);
+    for (size_t i = 0; i < f.model->graph->n_node; i++) {
+        const Icseg__Onnx__NodeProto *node = f.model->graph->node[i];
+        bool joins = !strcmp(node->op_type, "Concat") && node->n_input == 2 && strstr(node->input[1], "align.");
+        assert_false(joins); /* none is left */
+    }
+    icseg_onnx_reference r = reference_of(model, true, 1, HEIGHT, WIDTH);
+    if (icseg_onnx_reference_check(&r, f.model->graph, NULL, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    float *scale = (float *)(void *)tensor_ending(&f, "lateral_convs.1.conv.weight.part1.scale")->raw_data.data;
+    for (int o = 0; o < 32; o++) scale[o] *= -20;
+    assert_int_equal(icseg_onnx_reference_check(&r, f.model->graph, NULL, &error), ICSEG_ERROR_INTERNAL);
+    icseg_onnx_reference_close(&r);
+    close_file(&f);
+    icseg_model_close(&model);
 }
 
 static void a_model_without_a_calibration_cannot_be_int8(void **state) {
@@ -407,6 +443,7 @@ int main(void) {
         cmocka_unit_test(the_reference_is_what_a_session_computes),
         cmocka_unit_test(a_graph_that_is_not_right_is_noticed),
         cmocka_unit_test(layers_are_quantised_on_request),
+        cmocka_unit_test(parts_of_joined_inputs_have_ranges_of_their_own),
         cmocka_unit_test(a_model_without_a_calibration_cannot_be_int8),
         cmocka_unit_test(the_progress_of_an_export_reaches_its_end),
         cmocka_unit_test(an_export_that_is_cancelled_leaves_the_old_file),

@@ -18,6 +18,7 @@
 #include "graph/ops.h"
 #include "graph/passes/fuse.h"
 #include "graph/passes/quantize.h"
+#include "graph/passes/split_joined.h"
 #include "graph/run/executor.h"
 
 enum { B = 2, H = 24, W = 12, C = 40, MAX = 1 << 17 };
@@ -41,6 +42,7 @@ struct network {
     icseg_params *params;
     icseg_activation_ranges *ranges;
     int declared;
+    bool joins; /* joined inputs stay so */
 };
 
 typedef enum mode { CALIBRATE, FLOATS, BYTES } mode;
@@ -91,6 +93,7 @@ static void run(network *n, mode m, outcome *out) {
     icseg_graph_fuse(g);
     icseg_graph_use_precision(g, ICSEG_PRODUCT_INT8, n->ranges);
     icseg_activation_ranges_record(n->ranges, m == CALIBRATE);
+    if (!n->joins) icseg_graph_split_joined(g);
     if (m == BYTES) icseg_graph_use_bytes(g);
     ok(icseg_workspace_open(&workspace, &error));
     ok(icseg_executor_open(&executor, g, workspace, &error));
@@ -220,6 +223,22 @@ static icseg_value joined(network *n, icseg_graph *g, icseg_value x) {
     return icseg_normalize(g, icseg_concat(g, 2, other, 3));
 }
 
+/* A linear layer reads the joined value as one. */
+static icseg_value joined_for_a_linear_layer(network *n, icseg_graph *g, icseg_value x) {
+    icseg_value parts[] = {icseg_relu(g, conv(n, g, x, 64, 1)), icseg_normalize(g, x)};
+    return linear(n, g, icseg_concat(g, 2, parts, 3), 40);
+}
+
+/* The four channels of the second part are 20 times as large; with a residual and an activation, or alone. */
+static icseg_value joined_with_large_values(network *n, icseg_graph *g, icseg_value x) {
+    enum { FEW = 4 };
+    icseg_value large = icseg_scale_channels(g, icseg_slice(g, x, 3, 0, FEW), param(n, g, ICSEG_SHAPE(FEW), 20));
+    icseg_value parts[] = {conv(n, g, x, 64, 1), large}, both = icseg_concat(g, 2, parts, 3);
+    icseg_value weight = param(n, g, ICSEG_SHAPE(C, 1, 1, 64 + FEW), 0.1f);
+    icseg_value sum = icseg_relu(g, icseg_add(g, icseg_conv2d(g, both, weight, ICSEG_NONE, 1, 0), x));
+    return icseg_add(g, conv(n, g, both, C, 1), sum);
+}
+
 /* -- tests */
 
 static const double EXACT = 0, ROUNDED = 0.02;
@@ -258,7 +277,37 @@ static void values_that_are_resized_or_joined_may_be_bytes(void **state) {
     (void)state;
     check(resizes, 8, ROUNDED);
     check(resize_before_a_layer, 2, ROUNDED);
-    check(joined, 2, ROUNDED);
+    check(joined_for_a_linear_layer, 2, ROUNDED);
+}
+
+static void convolutions_read_the_parts_of_joined_values(void **state) {
+    (void)state;
+    check(joined, 1, EXACT);
+}
+
+/* The error relative to f32. */
+static double error_of(bool joins) {
+    static outcome plain, floats;
+    network n = {.build = joined_with_large_values, .joins = joins};
+    double errors = 0, norm = 0;
+    ok(icseg_params_open(&n.params, &error));
+    ok(icseg_activation_ranges_open(&n.ranges, &error));
+    run(&n, CALIBRATE, &plain);
+    run(&n, FLOATS, &floats);
+    for (int64_t i = 0; i < floats.count; i++) {
+        errors += pow((double)plain.data[i] - (double)floats.data[i], 2);
+        norm += pow((double)plain.data[i], 2);
+    }
+    icseg_activation_ranges_close(&n.ranges);
+    icseg_params_close(&n.params);
+    return sqrt(errors / norm);
+}
+
+static void large_values_do_not_take_precision_from_those_they_are_joined_with(void **state) {
+    (void)state;
+    need_int8();
+    double with = error_of(false), without = error_of(true);
+    if (!(with > 0 && with < without / 2)) fail_msg("%g, and %g without ranges of parts", with, without);
 }
 
 /* With AVX2 alone, 3x3 convolutions are faster in f32. */
@@ -296,6 +345,8 @@ int main(void) {
         cmocka_unit_test(residuals_may_be_bytes),
         cmocka_unit_test(pools_compute_bytes_from_bytes),
         cmocka_unit_test(values_that_are_resized_or_joined_may_be_bytes),
+        cmocka_unit_test(convolutions_read_the_parts_of_joined_values),
+        cmocka_unit_test(large_values_do_not_take_precision_from_those_they_are_joined_with),
         cmocka_unit_test(convolutions_keep_every_bit),
         cmocka_unit_test(nothing_changes_without_ranges),
     };

@@ -441,6 +441,72 @@ static void tensors_may_be_bytes(void **state) {
     for_each(check_bytes);
 }
 
+/* -- x in two tensors */
+
+/* The channels [first, first + count) of rows of `all`. */
+static float *channels_of(const float *x, int64_t rows, int64_t all, int64_t first, int64_t count) {
+    float *part = icseg_alloc_array((size_t)(rows * count), sizeof *part);
+    assert_non_null(part);
+    for (int64_t r = 0; r < rows; r++) memcpy(part + r * count, x + r * all + first, (size_t)count * sizeof *part);
+    return part;
+}
+
+/* Each part rounded with its own scales. */
+static double sum_of_part(const float *x, icseg_quantization q, const float *weights, int64_t count) {
+    float most = 0;
+    double sum = 0;
+    for (int64_t i = 0; i < count; i++) most = fmaxf(most, fabsf(weights[i]));
+    const icseg_quantization w = {most / 127, 128};
+    for (int64_t i = 0; i < count; i++)
+        sum += (double)value_of(byte_of(x[i], q), q) * (double)value_of(byte_of(weights[i], w), w);
+    return sum;
+}
+
+/* The second part is ten times as large. */
+static void check_two_tensors(const icseg_multiplier *m) {
+    const int64_t second[] = {11, 64, 100, 1}, first[] = {64, 33, 128, 32}, out[] = {32, 70, 64, 45};
+    const icseg_quantization q[] = {{0.02f, 100}, {0.2f, 140}};
+    if (!is_int8(m)) return;
+    for (int i = 0; i < 8; i++) {
+        const int64_t a = first[i % 4], b = second[i % 4], outputs = out[i % 4];
+        icseg_reduced_shape s = shape_of(2, 9, 5 + 8 * (i % 4), a + b, outputs, 1);
+        s.weights.multiplier = m;
+        s.weights.second = b;
+        s.options.in_bytes = q[0];
+        s.options.second = (icseg_second_input){.channels = b, .type = i < 4 ? ICSEG_F32 : ICSEG_U8, .bytes = q[1]};
+        s.options.activation = i % 2 ? ICSEG_ACTIVATION_RELU : ICSEG_ACTIVATION_NONE;
+        s.options.out_bytes = (icseg_quantization){1.1f, 110};
+        tensors t = open_tensors(&s);
+        float *x = channels_of(t.x, t.positions, a + b, 0, a), *y = channels_of(t.x, t.positions, a + b, a, b);
+        for (int64_t j = 0; j < t.positions * b; j++) y[j] *= 10;
+        uint8_t *bytes = bytes_of(y, t.positions * b, q[1]);
+        const icseg_operands operands = {.a = x, .second = i < 4 ? (const void *)y : bytes, .bias = t.bias};
+        float *result = run_operands(&s, t.weights, operands);
+        for (int64_t j = 0; j < t.outputs; j++) {
+            const float *w = t.weights + j % outputs * (a + b);
+            double sum = sum_of_part(x + j / outputs * a, q[0], w, a) +
+                         sum_of_part(y + j / outputs * b, q[1], w + a, b) + (double)t.bias[j % outputs];
+            double expected = activated(s.options.activation, sum);
+            if (!(fabs(result[j] - expected) <= 1e-4 * (1 + fabs(expected))))
+                fail_msg("%g in place of %g", (double)result[j], expected);
+        }
+        s.options.out = ICSEG_U8;
+        uint8_t *rounded = run_operands(&s, t.weights, operands);
+        for (int64_t j = 0; j < t.outputs; j++) assert_int_equal(rounded[j], byte_of(result[j], s.options.out_bytes));
+        icseg_free(x);
+        icseg_free(y);
+        icseg_free(bytes);
+        icseg_free(result);
+        icseg_free(rounded);
+        close_tensors(&t);
+    }
+}
+
+static void x_may_be_in_two_tensors_with_scales_of_their_own(void **state) {
+    (void)state;
+    for_each(check_two_tensors);
+}
+
 static void check_failing_allocations(const icseg_multiplier *m) {
     icseg_reduced_shape s = small_shape(m);
     for (int n = 0; n < 2; n++) {
@@ -479,6 +545,9 @@ static void primitives_are_reduced_only_on_request(void **state) {
     icseg_primitive_options whole = {.precision = ICSEG_PRODUCT_INT8, .in_bytes.scale = 1},
                             without = {.precision = ICSEG_PRODUCT_INT8};
     assert_true(icseg_conv_reduces_precision(&conv, whole));
+    icseg_primitive_options parts = whole;
+    parts.second = (icseg_second_input){.channels = 32, .bytes.scale = 1};
+    assert_false(icseg_conv_reduces_precision(&conv, parts)); /* 3x3 */
     assert_false(icseg_conv_reduces_precision(&conv, without));
 }
 
@@ -524,6 +593,7 @@ int main(void) {
         cmocka_unit_test(weights_that_are_not_finite_show),
         cmocka_unit_test(int8_is_the_same_on_all_processors),
         cmocka_unit_test(tensors_may_be_bytes),
+        cmocka_unit_test(x_may_be_in_two_tensors_with_scales_of_their_own),
         cmocka_unit_test(a_failing_allocation_is_an_error),
         cmocka_unit_test(primitives_are_reduced_only_on_request),
         cmocka_unit_test(packed_copies_are_shared_and_distinguished),

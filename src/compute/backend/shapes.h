@@ -46,6 +46,15 @@ typedef struct icseg_input_means {
     uint64_t hash;       /* of the values: packed weights depend on them */
 } icseg_input_means;
 
+/* INT8: the last of x's channels are in a tensor of their own, (batch, height, width, channels), which has its own
+ * quantisation. Weights have one scale for each output channel and tensor. Of 1x1 convolutions, if
+ * icseg_conv_reduces_precision says so. */
+typedef struct icseg_second_input {
+    int64_t channels; /* 0: there is none */
+    icseg_dtype type; /* ICSEG_F32 or ICSEG_U8 */
+    icseg_quantization bytes;
+} icseg_second_input;
+
 typedef struct icseg_primitive_options {
     bool bias;                         /* adds a vector over the output channels or columns */
     bool accumulate;                   /* adds to the contents of `out`: partial gradients, residual connections */
@@ -57,6 +66,7 @@ typedef struct icseg_primitive_options {
                             packed b is given in f32; bias and gradients of weights are always f32. In INT8, a and the
                             result may be ICSEG_U8 */
     icseg_input_means in_means;
+    icseg_second_input second;
     icseg_dtype residual_type;                              /* ICSEG_F32 or ICSEG_U8 */
     icseg_quantization in_bytes, residual_bytes, out_bytes; /* INT8: of a, also if it is f32, and of U8 tensors. If the
                                                                scale of a is 0, F32 is used */
@@ -83,6 +93,7 @@ typedef struct icseg_operands {
     const void *b; /* packed when icseg_primitive_packed_size is not 0 */
     const float *bias;
     const void *residual; /* like out */
+    const void *second;   /* the last channels of a: see icseg_second_input */
     void *out;
 } icseg_operands;
 

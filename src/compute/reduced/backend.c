@@ -21,7 +21,9 @@ static bool conv_shape(icseg_reduced_shape *out, const icseg_conv_shape *s, cons
                                              .out = s->out,
                                              .kernel = kernel,
                                              .out_stride = kernel * kernel * s->in,
-                                             .in_stride = 1}};
+                                             .in_stride = 1,
+                                             .second = o->second.channels}};
+    if (o->second.channels && (kernel != 1 || o->second.channels >= s->in)) return false;
     return s->stride == 1 && s->kernel_width == kernel && (kernel == 1 || kernel == 3) && s->padding == kernel / 2;
 }
 
@@ -36,14 +38,14 @@ static bool matmul_shape(icseg_reduced_shape *out, const icseg_matmul_shape *s, 
                                              .kernel = 1,
                                              .out_stride = s->b_stride[3],
                                              .in_stride = s->b_stride[2]}};
-    return o->pack && s->batch[0] == 1 && s->batch[1] == 1 && s->a_stride[2] == s->inner && s->a_stride[3] == 1 &&
-           s->out_stride[2] == s->columns && s->out_stride[3] == 1;
+    return o->pack && !o->second.channels && s->batch[0] == 1 && s->batch[1] == 1 && s->a_stride[2] == s->inner &&
+           s->a_stride[3] == 1 && s->out_stride[2] == s->columns && s->out_stride[3] == 1;
 }
 
 /* Finds the product that the primitive computes. False if this backend cannot compute it. */
 static bool shape_of(icseg_reduced_shape *out, const icseg_primitive_spec *spec) {
     const icseg_primitive_options *o = &spec->options;
-    bool types = o->in == ICSEG_F32 && o->out == ICSEG_F32 && !o->residual;
+    bool types = o->in == ICSEG_F32 && o->out == ICSEG_F32 && !o->residual && !o->second.channels;
     if (o->precision == ICSEG_PRODUCT_INT8)
         types = (o->in == ICSEG_F32 || o->in == ICSEG_U8) && (o->out == ICSEG_F32 || o->out == ICSEG_U8);
     if (o->precision == ICSEG_PRODUCT_F32 || !types) return false;

@@ -26,12 +26,16 @@ ICSEG_INLINE float activate(icseg_activation activation, float x) {
     }
 }
 
+ICSEG_INLINE float product_of(int32_t sum, int32_t excess, float scale) {
+    return (float)(int32_t)((uint32_t)sum - (uint32_t)excess) * scale;
+}
+
 /* Rows of 32 values. Each step's kind is a constant, so the loop over a row has no branches. */
 ICSEG_INLINE void finish_whole(const icseg_finish *f, const void *sums, int64_t rows, const void *added, void *out,
                                int64_t stride, kind k) {
     const icseg_quantization from = f->options->residual_bytes, to = f->options->out_bytes;
-    const float *restrict scale = f->scale, *restrict bias = f->bias;
-    const int32_t *restrict excess = f->excess;
+    const float *restrict scale = f->scale[0], *restrict bias = f->bias;
+    const int32_t *restrict excess = f->excess[0];
     float inverse = 1 / to.scale;
     for (int64_t r = 0; r < rows; r++) {
         const float *real = (const float *)sums + r * N;
@@ -42,7 +46,7 @@ ICSEG_INLINE void finish_whole(const icseg_finish *f, const void *sums, int64_t 
         uint8_t *rounded = (uint8_t *)out + r * stride;
 #pragma omp simd
         for (int i = 0; i < N; i++) {
-            float x = k.integers ? (float)(int32_t)((uint32_t)whole[i] - (uint32_t)excess[i]) * scale[i] : real[i];
+            float x = k.integers ? product_of(whole[i], excess[i], scale[i]) : real[i];
             x += bias[i];
             if (k.added == FLOATS) x += floats[i];
             if (k.added == QUANTISED) x += (float)(bytes[i] - from.zero_point) * from.scale;
@@ -86,15 +90,23 @@ ICSEG_INLINE void choose_activation(const icseg_finish *f, const void *sums, int
             choose_activation(f, sums, rows, residual, out, stride, (kind){integers, bytes, QUANTISED, 0});            \
     }
 FINISH(finish_floats, false, false)
+FINISH(finish_floats_to_bytes, false, true)
 FINISH(finish_integers, true, false)
 FINISH(finish_to_bytes, true, true)
 
 static void finish(const icseg_finish *f, const void *sums, int64_t rows, addend added, const void *residual, void *out,
                    int64_t stride) {
     bool bytes = f->options->out == ICSEG_U8;
-    (!f->integers ? finish_floats
-     : bytes      ? finish_to_bytes
-                  : finish_integers)(f, sums, rows, added, residual, out, stride);
+    (f->integers ? (bytes ? finish_to_bytes : finish_integers)
+                 : (bytes ? finish_floats_to_bytes : finish_floats))(f, sums, rows, added, residual, out, stride);
+}
+
+ICSEG_KERNEL void icseg_finish_join(const icseg_finish *f, const int32_t *first, const int32_t *second, float *sums) {
+    for (int r = 0; r < N; r++)
+#pragma omp simd
+        for (int i = 0; i < N; i++)
+            sums[r * N + i] = product_of(first[r * N + i], f->excess[0][i], f->scale[0][i]) +
+                              product_of(second[r * N + i], f->excess[1][i], f->scale[1][i]);
 }
 
 /* Fewer than 32 columns: with whole rows of its own in between. */

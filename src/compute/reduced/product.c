@@ -15,13 +15,26 @@
 
 enum {
     BLOCK = ICSEG_BLOCK,
+    STRIP = 8,             /* positions of a linear layer */
     BLOCK_BYTES = 1 << 20, /* of a block's panels */
     GROUP_BYTES = 1 << 18, /* weights that a thread applies to all positions of a block */
     MAX_GROUP = 8          /* panels */
 };
 
+/* A tensor with some of x's channels. Its panels, at each position of the kernel, follow those of the one before. */
+typedef struct source {
+    int64_t first, channels;
+    int64_t panel, panels;
+    int64_t steps; /* with two sources the kernel is 1: the steps of each are together */
+    icseg_dtype type;
+    icseg_quantization bytes;
+} source;
+
 struct icseg_reduced_product {
     icseg_reduced_shape shape;
+    source source[ICSEG_SOURCES];
+    int sources;
+    int64_t input_panels; /* of all sources */
     const icseg_multiplier *multiplier;
     int64_t step_bytes;          /* packed weights of a step */
     int64_t lines;               /* of an image; a linear layer has lines of one position */
@@ -44,24 +57,39 @@ struct icseg_reduced_product {
 static int64_t round_up(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 static bool is_int8(const icseg_reduced_weights *w) { return w->multiplier->precision == ICSEG_PRODUCT_INT8; }
-static int64_t panels_of(const icseg_reduced_product *p) {
-    return (p->shape.weights.in + p->multiplier->inner - 1) / p->multiplier->inner;
-}
 
 bool icseg_reduced_is_faster(const icseg_reduced_shape *s) {
     enum { MIN_POSITIONS = 16, MIN_IN = 32, MIN_OUT = 32, MAX_TERMS = INT32_MAX / (255 * 128) };
     const icseg_reduced_weights *w = &s->weights;
     if (!w->multiplier) return false;
     if (w->kernel > 1 && !w->multiplier->convolutions) return false;
+    if (w->second && s->options.second.bytes.scale <= 0) return false;
     if (is_int8(w) && (s->options.in_bytes.scale <= 0 || w->in * w->kernel * w->kernel > MAX_TERMS)) return false;
     return s->images * s->height * s->width >= MIN_POSITIONS && w->in >= MIN_IN && w->out >= MIN_OUT;
 }
 
 /* -- opening */
 
+static void find_sources(icseg_reduced_product *p) {
+    const icseg_reduced_weights *w = &p->shape.weights;
+    const icseg_primitive_options *o = &p->shape.options;
+    p->source[0] = (source){.channels = w->in - w->second, .type = o->in, .bytes = o->in_bytes};
+    p->source[1] =
+        (source){.first = w->in - w->second, .channels = w->second, .type = o->second.type, .bytes = o->second.bytes};
+    p->sources = w->second ? 2 : 1;
+    for (int i = 0; i < p->sources; i++) {
+        source *s = &p->source[i];
+        s->panel = p->input_panels;
+        s->panels = (s->channels + p->multiplier->inner - 1) / p->multiplier->inner;
+        s->steps = w->kernel * w->kernel * s->panels;
+        p->input_panels += s->panels;
+    }
+    p->steps = w->kernel * w->kernel * p->input_panels;
+}
+
 static void choose_blocks(icseg_reduced_product *p) {
     const icseg_reduced_shape *s = &p->shape;
-    int64_t bytes = panels_of(p) * p->multiplier->parts * ICSEG_ROW_BYTES; /* of one position */
+    int64_t bytes = p->input_panels * p->multiplier->parts * ICSEG_ROW_BYTES; /* of one position */
     int64_t lines = BLOCK_BYTES / bytes / p->padded - 2 * p->border;
     int64_t step = p->border ? 1 : BLOCK;
     lines = lines < step ? step : lines / step * step;
@@ -87,7 +115,6 @@ icseg_status icseg_reduced_product_open(icseg_reduced_product **out, const icseg
     icseg_reduced_product *p = *out = icseg_calloc_array(1, sizeof *p);
     if (!p) return icseg_fail_memory(error, 0, "a product in reduced precision");
     bool linear = w->kernel == 1;
-    int64_t input_panels = (w->in + w->multiplier->inner - 1) / w->multiplier->inner;
     *p = (icseg_reduced_product){.shape = *s,
                                  .multiplier = w->multiplier,
                                  .step_bytes = 2 * w->multiplier->parts * ICSEG_TILE_BYTES,
@@ -95,9 +122,9 @@ icseg_status icseg_reduced_product_open(icseg_reduced_product **out, const icseg
                                  .padded = linear ? 1 : s->width + 2,
                                  .border = linear ? 0 : 1,
                                  .panels = round_up(w->out, BLOCK) / BLOCK,
-                                 .steps = w->kernel * w->kernel * input_panels,
                                  .threads = omp_get_max_threads()};
     if (linear) p->shape.images = p->shape.width = 1;
+    find_sources(p);
     choose_blocks(p);
     p->group = GROUP_BYTES / (p->steps * p->step_bytes);
     p->group = p->group < 1 ? 1 : smaller(p->group, MAX_GROUP);
@@ -109,7 +136,7 @@ icseg_status icseg_reduced_product_open(icseg_reduced_product **out, const icseg
         return status;
     }
     for (int64_t i = 0; i < p->steps; i++) {
-        int64_t position = i / input_panels, panel = i % input_panels; /* of the kernel; of the input */
+        int64_t position = i / p->input_panels, panel = i % p->input_panels; /* of the kernel; of the input */
         int64_t shift = position / w->kernel * p->padded + position % w->kernel;
         p->from[i] = (size_t)panel * p->panel_stride + (size_t)shift * ICSEG_ROW_BYTES;
     }
@@ -129,41 +156,47 @@ size_t icseg_reduced_product_scratch(const icseg_reduced_product *p) {
 
 /* -- weights */
 
-/* Bytes of the tiles. In INT8, three numbers for each output channel follow them: first all scales, then the sums of
- * its integers, from which follows what the zero point of x adds, then what is added to its bias. */
+/* Bytes of the tiles. In INT8, numbers for each output channel follow them. For each source: first all scales, then the
+ * sums of its integers, from which follows what the zero point of x adds. Then: what is added to the bias. */
 static size_t tile_bytes(const icseg_reduced_product *p) { return (size_t)(p->panels * p->steps * p->step_bytes); }
 
 size_t icseg_reduced_product_packed_size(const icseg_reduced_product *p) {
     size_t channels = is_int8(&p->shape.weights) ? (size_t)(p->panels * BLOCK) : 0;
-    return tile_bytes(p) + channels * (2 * sizeof(float) + sizeof(int32_t));
+    return tile_bytes(p) + channels * (2 * (size_t)p->sources + 1) * sizeof(float);
 }
 
-static float *scales_of(const icseg_reduced_product *p, const void *packed) {
-    return is_int8(&p->shape.weights) ? (float *)(void *)((char *)packed + tile_bytes(p)) : NULL;
+/* The numbers of all output channels, in 32 bits, with this index. */
+static void *numbers_of(const icseg_reduced_product *p, const void *packed, int index) {
+    return (char *)packed + tile_bytes(p) + (size_t)(index * p->panels * BLOCK) * sizeof(float);
 }
 
-static int32_t *sums_of(const icseg_reduced_product *p, const void *packed) {
-    return (int32_t *)(void *)(scales_of(p, packed) + p->panels * BLOCK);
+/* Of the source with this index. */
+static float *scales_of(const icseg_reduced_product *p, const void *packed, int i) {
+    return numbers_of(p, packed, 2 * i);
+}
+
+static int32_t *sums_of(const icseg_reduced_product *p, const void *packed, int i) {
+    return numbers_of(p, packed, 2 * i + 1);
 }
 
 static float *corrections_of(const icseg_reduced_product *p, const void *packed) {
-    return (float *)(void *)(sums_of(p, packed) + p->panels * BLOCK);
+    return numbers_of(p, packed, 2 * p->sources);
 }
 
 icseg_reduced_weights icseg_reduced_layout(const icseg_reduced_product *p) { return p->shape.weights; }
 
 bool icseg_reduced_same_weights(icseg_reduced_weights a, icseg_reduced_weights b) {
     return a.multiplier == b.multiplier && a.in == b.in && a.out == b.out && a.kernel == b.kernel &&
-           a.out_stride == b.out_stride && a.in_stride == b.in_stride && !a.means.values == !b.means.values &&
-           a.means.hash == b.means.hash;
+           a.out_stride == b.out_stride && a.in_stride == b.in_stride && a.second == b.second &&
+           !a.means.values == !b.means.values && a.means.hash == b.means.hash;
 }
 
 /* 1/127 of the largest magnitude of the weights of output channel o; 1 if all weights are 0. NaN if a weight is not
  * finite, and then so are the channel's results. */
-static float scale_of(const icseg_reduced_weights *w, const float *weights, int64_t o) {
+static float scale_of(const icseg_reduced_weights *w, const source *s, const float *weights, int64_t o) {
     float largest = 0, zero = 0; /* NaN and infinity times 0 are NaN */
     for (int64_t position = 0; position < w->kernel * w->kernel; position++)
-        for (int64_t i = 0; i < w->in; i++) {
+        for (int64_t i = s->first; i < s->first + s->channels; i++) {
             float weight = weights[o * w->out_stride + position * w->in + i * w->in_stride];
             largest = fabsf(weight) > largest ? fabsf(weight) : largest;
             zero += weight * 0;
@@ -171,26 +204,31 @@ static float scale_of(const icseg_reduced_weights *w, const float *weights, int6
     return (largest > 0 ? largest / 127 : 1) + zero;
 }
 
-/* The mean of output channel o with the weights as they are, minus that with the rounded ones. Borders of zeros are
- * ignored. */
-static float correction_of(const icseg_reduced_weights *w, const float *weights, float scale, int64_t o) {
+/* The mean of output channel o with the source's weights as they are, minus that with the rounded ones. Borders of
+ * zeros are ignored. */
+static double correction_of(const icseg_reduced_weights *w, const source *s, const float *weights, float scale,
+                            int64_t o) {
     enum { ZERO_POINT = 128 };
     double sum = 0;
     for (int64_t position = 0; w->means.values && position < w->kernel * w->kernel; position++)
-        for (int64_t i = 0; i < w->in; i++) {
+        for (int64_t i = s->first; i < s->first + s->channels; i++) {
             float weight = weights[o * w->out_stride + position * w->in + i * w->in_stride];
             float rounded = scale * (float)icseg_centred_byte(weight, 1 / scale, ZERO_POINT);
             sum += (double)w->means.values[i] * (double)(weight - rounded);
         }
-    return (float)sum;
+    return sum;
 }
 
 static void make_corrections(const icseg_reduced_product *p, const float *weights, void *packed) {
     const icseg_reduced_weights *w = &p->shape.weights;
     float *corrections = corrections_of(p, packed);
 #pragma omp parallel for schedule(static)
-    for (int64_t o = 0; o < p->panels * BLOCK; o++)
-        corrections[o] = o < w->out ? correction_of(w, weights, scales_of(p, packed)[o], o) : 0;
+    for (int64_t o = 0; o < p->panels * BLOCK; o++) {
+        double sum = 0;
+        for (int s = 0; s < p->sources && o < w->out; s++)
+            sum += correction_of(w, &p->source[s], weights, scales_of(p, packed, s)[o], o);
+        corrections[o] = (float)sum;
+    }
 }
 
 /* The index of group `i` of column `column` in a tile, in groups. */
@@ -221,12 +259,13 @@ static void pack_step(const icseg_reduced_product *p, const float *weights, int6
     }
 }
 
-/* The sum of an output channel's integers. */
-static int32_t sum_at(const icseg_reduced_product *p, const char *tiles, int64_t o) {
+/* The sum of an output channel's integers for a source. */
+static int32_t sum_at(const icseg_reduced_product *p, const source *s, const char *tiles, int64_t o) {
     enum { GROUPS = ICSEG_ROW_BYTES / 4 };
-    const char *tile = tiles + o / BLOCK * p->steps * p->step_bytes + o % BLOCK / ICSEG_TILE_ROWS * ICSEG_TILE_BYTES;
+    const char *tile =
+        tiles + (o / BLOCK * p->steps + s->panel) * p->step_bytes + o % BLOCK / ICSEG_TILE_ROWS * ICSEG_TILE_BYTES;
     int32_t sum = 0;
-    for (int64_t step = 0; step < p->steps; step++, tile += p->step_bytes)
+    for (int64_t step = 0; step < s->steps; step++, tile += p->step_bytes)
         for (int64_t i = 0; i < GROUPS; i++) {
             const char *group = tile + 4 * place_in_tile(p->multiplier, i, o % ICSEG_TILE_ROWS);
             for (int64_t j = 0; j < 4; j++) sum += (signed char)group[j];
@@ -234,25 +273,37 @@ static int32_t sum_at(const icseg_reduced_product *p, const char *tiles, int64_t
     return sum;
 }
 
-bool icseg_reduced_product_pack(const icseg_reduced_product *p, const float *weights, void *packed) {
+static void pack_steps(const icseg_reduced_product *p, const float *weights, void *packed) {
     const icseg_reduced_weights w = p->shape.weights;
-    int64_t input_panels = panels_of(p);
-    float *scales = scales_of(p, packed);
-    for (int64_t o = 0; scales && o < p->panels * BLOCK; o++) scales[o] = o < w.out ? scale_of(&w, weights, o) : 1;
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < p->panels * p->steps; i++) {
-        int64_t o = i / p->steps * BLOCK, step = i % p->steps, position = step / input_panels;
-        int64_t in = step % input_panels * p->multiplier->inner;
-        pack_step(p, weights + o * w.out_stride + position * w.in + in * w.in_stride, smaller(w.out - o, BLOCK),
-                  smaller(w.in - in, p->multiplier->inner), scales ? scales + o : NULL,
+        int64_t o = i / p->steps * BLOCK, step = i % p->steps;
+        int64_t position = step / p->input_panels, panel = step % p->input_panels;
+        int index = p->sources > 1 && panel >= p->source[1].panel;
+        const source *s = &p->source[index];
+        int64_t in = (panel - s->panel) * p->multiplier->inner; /* of the source */
+        pack_step(p, weights + o * w.out_stride + position * w.in + (s->first + in) * w.in_stride,
+                  smaller(w.out - o, BLOCK), smaller(s->channels - in, p->multiplier->inner),
+                  is_int8(&w) ? scales_of(p, packed, index) + o : NULL,
                   (uint32_t *)(void *)((char *)packed + i * p->step_bytes));
     }
-    if (scales) make_corrections(p, weights, packed);
+}
+
+bool icseg_reduced_product_pack(const icseg_reduced_product *p, const float *weights, void *packed) {
+    const icseg_reduced_weights *w = &p->shape.weights;
+    const int sources = is_int8(w) ? p->sources : 0; /* with scales */
     bool finite = true;
-    for (int64_t o = 0; scales && o < p->panels * BLOCK; o++) {
-        sums_of(p, packed)[o] = p->multiplier->centred ? 0 : sum_at(p, packed, o);
-        finite &= isfinite(scales[o]) != 0;
-    }
+    for (int s = 0; s < sources; s++)
+        for (int64_t o = 0; o < p->panels * BLOCK; o++) {
+            float scale = o < w->out ? scale_of(w, &p->source[s], weights, o) : 1;
+            scales_of(p, packed, s)[o] = scale;
+            finite &= isfinite(scale) != 0;
+        }
+    pack_steps(p, weights, packed);
+    for (int s = 0; s < sources; s++)
+        for (int64_t o = 0; o < p->panels * BLOCK; o++)
+            sums_of(p, packed, s)[o] = p->multiplier->centred ? 0 : sum_at(p, &p->source[s], packed, o);
+    if (sources) make_corrections(p, weights, packed);
     return finite;
 }
 
@@ -268,44 +319,57 @@ static block block_of(const icseg_reduced_product *p, int64_t i) {
     return (block){i / p->blocks, first, smaller(p->block_lines, p->lines - first)};
 }
 
-/* Writes `rows` rows of x, from element `at` on, to panels at `to`; at < 0: zeros. */
-static void make_panels(const icseg_reduced_product *p, const void *x, int64_t at, int64_t rows, char *to) {
-    const icseg_primitive_options *o = &p->shape.options;
-    int64_t in = p->shape.weights.in;
-    if (o->in == ICSEG_U8 && at >= 0)
-        p->multiplier->copy((const uint8_t *)x + at, rows, in, o->in_bytes, to, p->panel_stride);
-    else
-        p->multiplier->convert(at < 0 ? NULL : (const float *)x + at, rows, in, o->in_bytes, to, p->low,
-                               p->panel_stride);
+/* Writes `count` rows of x, from row `first` on, to panels at `to`; first < 0: zeros. */
+static void make_panels(const icseg_reduced_product *p, const icseg_operands *x, int64_t first, int64_t count,
+                        char *to) {
+    for (int i = 0; i < p->sources; i++) {
+        const source *s = &p->source[i];
+        const void *data = i ? x->second : x->a;
+        int64_t at = first * s->channels;
+        char *panels = to + (size_t)s->panel * p->panel_stride;
+        if (s->type == ICSEG_U8 && first >= 0)
+            p->multiplier->copy((const uint8_t *)data + at, count, s->channels, s->bytes, panels, p->panel_stride);
+        else
+            p->multiplier->convert(first < 0 ? NULL : (const float *)data + at, count, s->channels, s->bytes, panels,
+                                   p->low, p->panel_stride);
+    }
 }
 
-/* Converts line `line` of a block, border included, or position `line` of a linear layer. */
-static void make_line(const icseg_reduced_product *p, const void *x, block b, int64_t line, char *panels) {
-    int64_t in = p->shape.weights.in, width = p->shape.width, y = b.first + line - p->border;
+/* A block is converted in strips: a line with its border, or some positions of a linear layer. */
+static int64_t strips_of(const icseg_reduced_product *p, block b) {
+    return p->border ? b.lines + 2 * p->border : round_up(b.lines, STRIP) / STRIP;
+}
+
+static void make_strip(const icseg_reduced_product *p, const icseg_operands *x, block b, int64_t strip, char *panels) {
     if (!p->border) {
-        char *to = panels + (size_t)(line / BLOCK) * p->rows_stride + line % BLOCK * ICSEG_ROW_BYTES;
-        make_panels(p, x, y * in, 1, to);
+        int64_t first = strip * STRIP;
+        char *to = panels + (size_t)(first / BLOCK) * p->rows_stride + first % BLOCK * ICSEG_ROW_BYTES;
+        make_panels(p, x, b.first + first, smaller(STRIP, b.lines - first), to);
         return;
     }
+    int64_t width = p->shape.width, y = b.first + strip - p->border;
     bool outside = y < 0 || y >= p->lines;
-    char *to = panels + line * p->padded * ICSEG_ROW_BYTES, *last = to + (width + 1) * ICSEG_ROW_BYTES;
+    char *to = panels + strip * p->padded * ICSEG_ROW_BYTES, *last = to + (width + 1) * ICSEG_ROW_BYTES;
     make_panels(p, x, -1, 1, to);
-    make_panels(p, x, outside ? -1 : (b.image * p->lines + y) * width * in, width, to + ICSEG_ROW_BYTES);
+    make_panels(p, x, outside ? -1 : (b.image * p->lines + y) * width, width, to + ICSEG_ROW_BYTES);
     make_panels(p, x, -1, 1, last);
 }
 
 /* What follows the sums of a panel of output channels. */
 static icseg_finish finish_of(const icseg_reduced_product *p, int64_t panel, const void *packed, const float *bias) {
     const icseg_primitive_options *o = &p->shape.options;
-    icseg_finish f = {.integers = is_int8(&p->shape.weights), .options = o};
+    const bool int8 = is_int8(&p->shape.weights);
+    icseg_finish f = {.integers = int8 && p->sources == 1, .options = o};
     int64_t columns = smaller(p->shape.weights.out - panel * BLOCK, BLOCK);
     if (bias) memcpy(f.bias, bias + panel * BLOCK, (size_t)columns * sizeof *bias);
     const int32_t subtracted = p->multiplier->from_128 ? 128 : 0; /* from x already */
-    for (int64_t i = 0; f.integers && i < BLOCK; i++) {
-        f.scale[i] = scales_of(p, packed)[panel * BLOCK + i] * o->in_bytes.scale;
-        f.bias[i] += corrections_of(p, packed)[panel * BLOCK + i];
-        f.excess[i] = sums_of(p, packed)[panel * BLOCK + i] * (o->in_bytes.zero_point - subtracted);
+    for (int s = 0; int8 && s < p->sources; s++) {
+        const float *scales = scales_of(p, packed, s) + panel * BLOCK;
+        const int32_t *sums = sums_of(p, packed, s) + panel * BLOCK, zero = p->source[s].bytes.zero_point - subtracted;
+        for (int i = 0; i < BLOCK; i++) f.scale[s][i] = scales[i] * p->source[s].bytes.scale;
+        for (int i = 0; i < BLOCK; i++) f.excess[s][i] = sums[i] * zero;
     }
+    for (int i = 0; int8 && i < BLOCK; i++) f.bias[i] += corrections_of(p, packed)[panel * BLOCK + i];
     return f;
 }
 
@@ -314,11 +378,10 @@ static const void *element(const void *data, icseg_dtype dtype, int64_t at) {
 }
 
 /* Writes the sums of positions [begin, end) of a block, except those of its border, to out. */
-static void finish(const icseg_reduced_product *p, block b, int64_t begin, int64_t end, int64_t panel,
-                   const float *sums, const icseg_operands *operands) {
+static void finish(const icseg_reduced_product *p, const icseg_finish *f, block b, int64_t begin, int64_t end,
+                   int64_t panel, const float *sums, const icseg_operands *operands) {
     const icseg_reduced_shape *s = &p->shape;
     const icseg_primitive_options *o = &s->options;
-    const icseg_finish f = finish_of(p, panel, operands->b, operands->bias);
     int64_t stride = s->weights.out, columns = smaller(stride - panel * BLOCK, BLOCK), width = s->width;
     int64_t first = (b.image * p->lines + b.first) * width * stride + panel * BLOCK; /* element of out */
     end = smaller(end, b.lines * p->padded);
@@ -327,11 +390,23 @@ static void finish(const icseg_reduced_product *p, block b, int64_t begin, int64
                 run = p->border ? smaller(end - at, p->padded - x) : end - at;
         int64_t rows = p->border ? smaller(run, width - x) : run, to = first + (line * width + x) * stride;
         if (rows > 0)
-            icseg_finish_rows(&f, sums + (at - begin) * BLOCK, rows, columns,
+            icseg_finish_rows(f, sums + (at - begin) * BLOCK, rows, columns,
                               o->residual ? element(operands->residual, o->residual_type, to) : NULL,
                               (void *)element(operands->out, o->out, to), stride);
         at += run;
     }
+}
+
+/* A block of sums of both sources, in f32. */
+static void multiply_sources(const icseg_reduced_product *p, const char *a, const char *columns, const icseg_finish *f,
+                             float *sums) {
+    _Alignas(64) int32_t integers[ICSEG_SOURCES][BLOCK * BLOCK];
+    for (int i = 0; i < p->sources; i++) {
+        const source *s = &p->source[i];
+        p->multiplier->multiply(a, p->low, p->from + s->panel, columns + s->panel * p->step_bytes, s->steps,
+                                integers[i]);
+    }
+    icseg_finish_join(f, integers[0], integers[1], sums);
 }
 
 /* Computes `group` panels of output channels, from `panel` on, at positions [begin, end) of a block, which are
@@ -339,14 +414,19 @@ static void finish(const icseg_reduced_product *p, block b, int64_t begin, int64
 static void multiply(const icseg_reduced_product *p, block b, int64_t begin, int64_t end, int64_t panel,
                      const char *panels, const icseg_operands *operands) {
     const char *weights = operands->b;
-    int64_t stop = smaller(panel + p->group, p->panels);
+    int64_t count = smaller(p->group, p->panels - panel);
+    icseg_finish after[MAX_GROUP];
+    for (int64_t i = 0; i < count; i++) after[i] = finish_of(p, panel + i, weights, operands->bias);
     for (int64_t row = begin; row < end; row += BLOCK)
-        for (int64_t i = panel; i < stop; i++) {
+        for (int64_t i = 0; i < count; i++) {
             _Alignas(64) float sums[BLOCK * BLOCK];
             const char *a = panels + (size_t)(row / BLOCK) * p->rows_stride,
-                       *columns = weights + i * p->steps * p->step_bytes;
-            p->multiplier->multiply(a, p->low, p->from, columns, p->steps, sums);
-            finish(p, b, row, row + BLOCK, i, sums, operands);
+                       *columns = weights + (panel + i) * p->steps * p->step_bytes;
+            if (p->sources > 1)
+                multiply_sources(p, a, columns, &after[i], sums);
+            else
+                p->multiplier->multiply(a, p->low, p->from, columns, p->steps, sums);
+            finish(p, &after[i], b, row, row + BLOCK, panel + i, sums, operands);
         }
 }
 
@@ -358,7 +438,7 @@ static void run_apart(const icseg_reduced_product *p, const icseg_operands *oper
 #pragma omp for schedule(static)
         for (int64_t i = 0; i < p->shape.images * p->blocks; i++) {
             block b = block_of(p, i);
-            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, operands->a, b, line, panels);
+            for (int64_t strip = 0; strip < strips_of(p, b); strip++) make_strip(p, operands, b, strip, panels);
             for (int64_t panel = 0; panel < p->panels; panel += p->group)
                 multiply(p, b, 0, round_up(b.lines * p->padded, BLOCK), panel, panels, operands);
         }
@@ -377,7 +457,7 @@ static void run_together(const icseg_reduced_product *p, const icseg_operands *o
             int64_t part = round_up((rows + parts - 1) / parts, BLOCK);
             parts = (rows + part - 1) / part;
 #pragma omp for schedule(static)
-            for (int64_t line = 0; line < b.lines + 2 * p->border; line++) make_line(p, operands->a, b, line, panels);
+            for (int64_t strip = 0; strip < strips_of(p, b); strip++) make_strip(p, operands, b, strip, panels);
 #pragma omp for schedule(static)
             for (int64_t task = 0; task < groups * parts; task++) {
                 int64_t begin = task % parts * part;

@@ -20,9 +20,11 @@ typedef struct icseg_reduced_weights {
     int64_t kernel;                /* 1, or 3 with a border of zeros around x */
     int64_t out_stride, in_stride; /* elements between output channels, between input channels */
     icseg_input_means means;       /* of x; without values: biases are not corrected */
+    int64_t second;                /* INT8: the last channels of `in` that are in a second tensor, with a kernel of 1 */
 } icseg_reduced_weights;
 
-/* x (images, height, width, in), dense -> out (images, height, width, out), dense. */
+/* x (images, height, width, in), dense, or in two such tensors that divide the channels -> out (images, height, width,
+ * out), dense. */
 typedef struct icseg_reduced_shape {
     int64_t images, height, width;
     icseg_reduced_weights weights;
@@ -45,8 +47,8 @@ bool icseg_reduced_product_pack(const icseg_reduced_product *product, const floa
 icseg_reduced_weights icseg_reduced_layout(const icseg_reduced_product *product);
 bool icseg_reduced_same_weights(icseg_reduced_weights a, icseg_reduced_weights b);
 
-/* The operands a (x), b (packed), bias, which may be NULL, residual and out. scratch is 64-byte aligned. Do not call it
- * inside an `omp parallel` region. */
+/* The operands a (x), second, b (packed), bias, which may be NULL, residual and out. scratch is 64-byte aligned. Do not
+ * call it inside an `omp parallel` region. */
 void icseg_reduced_product_run(const icseg_reduced_product *product, icseg_operands operands, void *scratch);
 
 #endif

@@ -36,7 +36,7 @@ const icseg_op icseg_op_concat = {.name = "concat",
                                   .cheap = true,
                                   .run = concat_run,
                                   .bf16 = {.in = (1 << ICSEG_MAX_INPUTS) - 1, .out = 1},
-                                  .int8 = {.in = (1 << ICSEG_MAX_INPUTS) - 1, .out = 1, .mixed = true}};
+                                  .int8 = {.in = (1 << ICSEG_MAX_INPUTS) - 1, .out = 1, .mixed = true, .joins = true}};
 
 icseg_value icseg_concat(icseg_graph *g, int count, const icseg_value *values, int axis) {
     if (count < 1 || count > ICSEG_MAX_INPUTS)

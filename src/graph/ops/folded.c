@@ -33,7 +33,7 @@ static icseg_param *param(const icseg_kernel *k, int i) {
 static uint64_t version_of(const icseg_kernel *k) {
     uint64_t sum = param(k, ICSEG_FUSED_WEIGHT)->version;
     if (param(k, ICSEG_FUSED_BIAS)) sum += param(k, ICSEG_FUSED_BIAS)->version;
-    for (int i = ICSEG_FUSED_GAMMA; i < ICSEG_FUSED_INPUTS; i++) sum += param(k, i)->version;
+    for (int i = ICSEG_FUSED_GAMMA; i <= ICSEG_FUSED_VAR; i++) sum += param(k, i)->version;
     return sum;
 }
 

@@ -87,6 +87,7 @@ static icseg_status run(const icseg_kernel *k, const icseg_run *r, icseg_error *
     char *scratch = r->scratch;
     icseg_operands operands = {.a = k->in[ICSEG_FUSED_X], .bias = k->in[ICSEG_FUSED_BIAS], .out = k->out[0]};
     if (s->residual) operands.residual = k->in[ICSEG_FUSED_RESIDUAL];
+    if (has(k, ICSEG_FUSED_SECOND)) operands.second = k->in[ICSEG_FUSED_SECOND];
     ICSEG_TRY(get_weights(k, scratch + s->weights, &operands, error));
     if (s->winograd) return icseg_winograd_run(s->winograd, operands, scratch + s->own, error);
     if (has(k, ICSEG_FUSED_RESIDUAL) && !s->residual && k->in[ICSEG_FUSED_RESIDUAL] != k->out[0])
@@ -118,7 +119,10 @@ const icseg_op icseg_op_conv2d_fused = {
     .lazy_inputs = 1 << ICSEG_FUSED_WEIGHT,
     .in_place = 1 << ICSEG_FUSED_RESIDUAL,
     .bf16 = {.product = 1 << ICSEG_FUSED_X, .in = 1 << ICSEG_FUSED_RESIDUAL, .out = 1, .is_faster = conv_is_faster},
-    .int8 = {.reduces = icseg_conv_reduces, .in = 1 << ICSEG_FUSED_X | 1 << ICSEG_FUSED_RESIDUAL, .out = 1}};
+    .int8 = {.reduces = icseg_conv_reduces,
+             .in = 1 << ICSEG_FUSED_X | 1 << ICSEG_FUSED_RESIDUAL | 1 << ICSEG_FUSED_SECOND,
+             .out = 1,
+             .second = ICSEG_FUSED_SECOND}};
 const icseg_op icseg_op_linear_fused = {
     .name = "linear_fused",
     .prepare = prepare,

@@ -7,8 +7,8 @@
 #include "graph/ops/conv2d.h"
 #include "graph/ops/operators.h"
 
-/* Inputs; all but the first two may be ICSEG_NONE. The last four belong to a convolution's batch norm, which comes
- * before the residual. */
+/* Inputs; all but the first two may be ICSEG_NONE. Those from ICSEG_FUSED_GAMMA to ICSEG_FUSED_VAR belong to a
+ * convolution's batch norm, which comes before the residual. */
 enum {
     ICSEG_FUSED_X,
     ICSEG_FUSED_WEIGHT,
@@ -18,6 +18,7 @@ enum {
     ICSEG_FUSED_BETA,
     ICSEG_FUSED_MEAN,
     ICSEG_FUSED_VAR,
+    ICSEG_FUSED_SECOND, /* of a 1x1 convolution in INT8: the last channels of x (icseg_second_input) */
     ICSEG_FUSED_INPUTS
 };
 

@@ -10,8 +10,11 @@
 /* Reserves `bytes` of a run's scratch memory and returns their offset. */
 size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes);
 
+/* The last channels of a node's input 0, if they are another input: its type, and how it is quantised. */
+icseg_second_input icseg_second_input_of(const icseg_graph *g, const icseg_node *node);
+
 /* Sets the graph's precision, and the quantisation of input 0 and output 0, for a primitive whose first operand is
- * input 0 and whose result is output 0. */
+ * input 0 (and a second input) and whose result is output 0. */
 void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options);
 
 /* -- weights: a primitive's second operand, input i of the node */

@@ -10,6 +10,16 @@ size_t icseg_scratch_reserve(icseg_kernel *k, size_t bytes) {
     return offset;
 }
 
+icseg_second_input icseg_second_input_of(const icseg_graph *g, const icseg_node *node) {
+    if (!icseg_node_has_second(node)) return (icseg_second_input){0};
+    const icseg_value_info *x = icseg_graph_value(g, node->input[node->op->int8.second]);
+    icseg_activation_range range = icseg_activation_ranges_of_input(g, node, node->op->int8.second);
+    return (icseg_second_input){.channels = x->shape.dim[x->shape.rank - 1],
+                                .type = x->dtype,
+                                .bytes = x->dtype == ICSEG_U8 ? x->quantization
+                                                              : icseg_activation_range_quantization(range)};
+}
+
 void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options) {
     const icseg_activation_ranges *ranges = icseg_graph_activation_ranges(k->graph);
     bool known = ranges && !icseg_activation_ranges_recording(ranges);
@@ -19,8 +29,8 @@ void icseg_set_precision(const icseg_kernel *k, icseg_primitive_options *options
     options->out_bytes = icseg_kernel_out(k, 0)->quantization;
     if (known && layer) options->in_means = icseg_activation_ranges_means(ranges, layer);
     if (known && layer && icseg_kernel_in(k, 0)->dtype == ICSEG_F32)
-        options->in_bytes =
-            icseg_activation_range_quantization(icseg_activation_ranges_find(ranges, layer, ICSEG_LAYER_IN));
+        options->in_bytes = icseg_activation_range_quantization(icseg_activation_ranges_of_input(k->graph, k->node, 0));
+    options->second = icseg_second_input_of(k->graph, k->node);
 }
 
 static icseg_param *param_of(const icseg_kernel *k, int i) { return icseg_graph_param_of(k->graph, k->node->input[i]); }

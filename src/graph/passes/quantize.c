@@ -5,6 +5,7 @@
 #include "graph/activation_ranges.h"
 #include "graph/internal.h"
 #include "graph/op.h"
+#include "graph/ops/linear_algebra.h"
 
 typedef struct quantization {
     icseg_graph *graph;
@@ -15,17 +16,15 @@ typedef struct quantization {
     icseg_activation_range *range; /* (values): of the storages, over the layers that read them */
 } quantization;
 
-static icseg_activation_range find_range(const quantization *q, const icseg_node *node, icseg_layer_side side) {
-    const icseg_param *layer = icseg_activation_ranges_layer(q->graph, node);
-    if (!layer) return (icseg_activation_range){0};
-    return icseg_activation_ranges_find(q->graph->ranges, layer, side);
+static icseg_activation_range range_of_input(const quantization *q, const icseg_node *node, int i) {
+    return icseg_activation_ranges_of_input(q->graph, node, i);
 }
 
 static bool is_reduced(const quantization *q, const icseg_node *node) {
     if (!node->op->int8.reduces) return false;
     icseg_primitive_options options = {.precision = ICSEG_PRODUCT_INT8,
-                                       .in_bytes =
-                                           icseg_activation_range_quantization(find_range(q, node, ICSEG_LAYER_IN))};
+                                       .in_bytes = icseg_activation_range_quantization(range_of_input(q, node, 0)),
+                                       .second = icseg_second_input_of(q->graph, node)};
     return node->op->int8.reduces(q->graph, node, options);
 }
 
@@ -60,15 +59,16 @@ static void follow_readers(quantization *q) {
             if (node->input[i] == ICSEG_NONE) continue;
             icseg_value v = icseg_graph_owner(g, node->input[i]);
             if (!((q->reduced[n] || only_moves(node)) && node->op->int8.in >> i & 1)) q->bytes[v] = false;
-            if (q->reduced[n] && i == 0)
-                q->range[v] = icseg_join_ranges(q->range[v], find_range(q, node, ICSEG_LAYER_IN));
+            if (q->reduced[n] && (i == 0 || (icseg_node_has_second(node) && i == node->op->int8.second)))
+                q->range[v] = icseg_join_ranges(q->range[v], range_of_input(q, node, i));
         }
     }
 }
 
 /* The range of a result that no layer multiplies: of the layer that computes it, or of the values that are moved. */
 static icseg_activation_range range_of_result(const quantization *q, const icseg_node *node) {
-    if (q->reduced[node->index]) return find_range(q, node, ICSEG_LAYER_OUT);
+    const icseg_param *layer = icseg_activation_ranges_layer(q->graph, node);
+    if (q->reduced[node->index]) return icseg_activation_ranges_find(q->graph->ranges, layer, ICSEG_LAYER_OUT);
     const icseg_activation_range none = {0};
     return node->op->int8.mixed ? none : q->range[icseg_graph_owner(q->graph, node->input[0])];
 }
