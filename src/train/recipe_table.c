@@ -143,7 +143,7 @@ static const icseg_option rows[] = {
      "normalisation and losses are always f32; auto: bf16 if the processor supports it; bf16x2: f32",
      .words = precisions},
     {"train.memory", WORD(train.memory),
-     "low: the backward pass recomputes the results of most layers, which takes a quarter more time; losses and "
+     "low: the backward pass recomputes the results of most layers, which takes a sixth more time; losses and "
      "gradients are the same, bit for bit",
      .words = memories},
     {"train.seed", ICSEG_FIELD_INT64(icseg_recipe_settings, train.seed), "seed of all random numbers",

@@ -9,8 +9,9 @@
 #include "graph/internal.h"
 #include "graph/node.h"
 
-enum { MIN_BYTES = 64 << 10 };      /* smaller values are always kept */
-static const double max_flops = 64; /* per byte of the result: a narrow layer with a wide output */
+enum { MIN_BYTES = 64 << 10 };        /* smaller values are always kept */
+static const double max_flops = 64;   /* per byte of the result: a narrow layer with a wide output */
+static const double low_share = 0.15; /* ICSEG_MEMORY_LOW: recomputed work, as a share of the step's */
 
 typedef struct rewriting {
     icseg_graph *graph;
@@ -46,10 +47,15 @@ static size_t missing_bytes(const rewriting *r, const icseg_node *node) {
     return missing;
 }
 
+static double flops_of(const icseg_graph *g, const icseg_node *node) {
+    return node->op->flops ? node->op->flops(g, node) : 0;
+}
+
 /* Whether recomputing the node is little work for the memory that it saves, and its inputs are available or small
  * compared with the result (class scores that are joined to feature maps). */
 static bool is_worthwhile(const rewriting *r, const icseg_node *node, size_t bytes) {
-    bool cheap = node->op->cheap || (node->op->flops && node->op->flops(r->graph, node) <= max_flops * (double)bytes);
+    double flops = flops_of(r->graph, node);
+    bool cheap = node->op->cheap || (flops > 0 && flops <= max_flops * (double)bytes);
     return cheap && missing_bytes(r, node) <= bytes / 4;
 }
 
@@ -74,6 +80,52 @@ static void find_restorable(rewriting *r, int32_t first_backward, icseg_memory m
         r->restorable[v] = owner == v ? may_restore(r, node, memory) : r->restorable[owner];
         if (memory != ICSEG_MEMORY_LOW && owner == v && r->restorable[v] && missing_bytes(r, node))
             keep_inputs(r, node);
+    }
+}
+
+/* Nodes whose results would be computed again, if all restorable values were; NULL when out of memory. */
+static bool *find_repeated(const rewriting *r, int32_t first_backward) {
+    const icseg_graph *g = r->graph;
+    bool *repeated = icseg_arena_array(g->arena, (size_t)first_backward, sizeof *repeated);
+    bool *needed = icseg_arena_copy(g->arena, r->used, (size_t)g->value_count * sizeof *needed);
+    if (!repeated || !needed) return NULL;
+    for (int32_t n = first_backward - 1; n >= 0; n--) {
+        const icseg_node *node = g->nodes[n];
+        icseg_value owner = icseg_graph_owner(g, node->output[0]);
+        repeated[n] = owner == node->output[0] && needed[owner] && r->restorable[owner];
+        for (int i = 0; repeated[n] && i < node->input_count; i++)
+            if (node->input[i] != ICSEG_NONE) needed[icseg_graph_owner(g, node->input[i])] = true;
+    }
+    return repeated;
+}
+
+/* The repeated node with the most work per byte of its result, the first of several; -1: none has any work. */
+static int32_t most_expensive(const icseg_graph *g, const bool *repeated, int32_t count) {
+    int32_t most = -1;
+    double most_per_byte = 0;
+    for (int32_t n = 0; n < count; n++) {
+        double per_byte = repeated[n] ? flops_of(g, g->nodes[n]) / (double)bytes_of(g, g->nodes[n]->output[0]) : 0;
+        if (per_byte > most_per_byte) most = n, most_per_byte = per_byte;
+    }
+    return most;
+}
+
+/* Keeps the results with the most work per byte until the rest is little work. */
+static void keep_expensive(rewriting *r, int32_t first_backward) {
+    const icseg_graph *g = r->graph;
+    bool *repeated = find_repeated(r, first_backward);
+    if (!repeated) {
+        icseg_graph_fail(r->graph, "recompute", ICSEG_ERROR_MEMORY, "out of memory");
+        return;
+    }
+    double step = 0, again = 0;
+    for (int32_t n = 0; n < g->node_count; n++) step += flops_of(g, g->nodes[n]);
+    for (int32_t n = 0; n < first_backward; n++) again += repeated[n] ? flops_of(g, g->nodes[n]) : 0;
+    while (again > low_share * step) {
+        int32_t most = most_expensive(g, repeated, first_backward);
+        if (most < 0) return;
+        repeated[most] = r->restorable[g->nodes[most]->output[0]] = false;
+        again -= flops_of(g, g->nodes[most]);
     }
 }
 
@@ -114,6 +166,7 @@ void icseg_graph_recompute(icseg_graph *g, icseg_memory memory) {
     for (icseg_value v = 0; v < values; v++) r.restored[v] = ICSEG_NONE;
     find_used(&r, first);
     find_restorable(&r, first, memory);
+    if (memory == ICSEG_MEMORY_LOW) keep_expensive(&r, first);
     g->in_backward = true;
     g->node_count = first; /* the backward nodes are appended again, each after the copies that it needs */
     for (int32_t n = 0; n < count - first && g->error.status == ICSEG_OK; n++) {

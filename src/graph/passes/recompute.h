@@ -7,7 +7,9 @@
 
 typedef enum icseg_memory {
     ICSEG_MEMORY_NORMAL, /* recomputes cheap results (op->cheap, few flops per byte) from values that are kept anyway */
-    ICSEG_MEMORY_LOW /* recomputes everything between two boundaries (icseg_graph_boundary): a second forward pass */
+    /* Recomputes what is between two boundaries (icseg_graph_boundary), but keeps the results with the most work per
+     * byte, so that recomputing is at most 15 % of the work of a step. */
+    ICSEG_MEMORY_LOW
 } icseg_memory;
 
 /* Loss and gradients stay bit-identical: the same operators run on the same inputs. Call it once, after all other
