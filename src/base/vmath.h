@@ -34,6 +34,25 @@ ICSEG_INLINE float icseg_exp(float x) { return icseg_exp_bounded(x < -87.0f ? -8
 /* The same for x <= 88, such as the difference to the largest of several numbers, in fewer instructions. */
 ICSEG_INLINE float icseg_exp_below(float x) { return icseg_exp_bounded(x < -87.0f ? -87.0f : x); }
 
+/* 2^x for x <= 127 or NaN, in fewer instructions than e^x: 2^n times a degree-5 polynomial on [-1/2, 1/2]; relative
+ * error below 3e-7, and 2^0 is 1. Below -125 it is 2^-125. */
+ICSEG_INLINE float icseg_exp2_below(float x) {
+    union {
+        float f;
+        uint32_t u;
+    } n, scale;
+    x = x < -125.0f ? -125.0f : x;
+    n.f = x + 12582912.0f; /* as above */
+    float r = x - (n.f - 12582912.0f);
+    float p = r * 1.32647261e-3f + 9.67151299e-3f;
+    p = p * r + 5.55073358e-2f;
+    p = p * r + 2.40222424e-1f;
+    p = p * r + 6.93147004e-1f;
+    p = p * r + 1.0f;
+    scale.u = (n.u + 127u) << 23; /* the bits of 1.5 * 2^23 leave the word */
+    return p * scale.f;
+}
+
 /* The error function, by Abramowitz and Stegun 7.1.26; absolute error below 6e-7, also with fused
  * multiply-add. */
 ICSEG_INLINE float icseg_erf(float x) {

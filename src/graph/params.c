@@ -34,6 +34,7 @@ static void free_param(icseg_param *p) {
     if (!p) return;
     if (p->packed) p->free_packed(p->packed);
     if (p->folded) p->free_folded(p->folded);
+    if (p->composed) p->free_composed(p->composed);
     icseg_free(p->name);
     icseg_free(p->data);
     icseg_free(p->grad);
@@ -160,6 +161,7 @@ icseg_params_memory icseg_params_count_memory(icseg_params *params) {
         if (p->grad) sum.gradients += (size_t)p->count * sizeof(float);
         if (p->packed) sum.packed += icseg_packed_count(p->packed).bytes;
         if (p->folded) sum.packed += p->folded_bytes(p->folded);
+        if (p->composed) sum.packed += p->composed_bytes(p->composed);
     }
     pthread_mutex_unlock(&params->lock);
     return sum;

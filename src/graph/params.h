@@ -59,6 +59,8 @@ typedef struct icseg_param_source {
 typedef struct icseg_packed icseg_packed; /* compute/primitive.h: copies in the layouts that primitives prefer */
 typedef struct icseg_folded icseg_folded; /* graph/ops: a convolution's weights with its batch norm folded into them */
 
+typedef struct icseg_composed icseg_composed; /* graph/ops: the product of these weights and those of the map before */
+
 typedef struct icseg_param {
     char *name;        /* as in the checkpoint */
     icseg_shape shape; /* in memory */
@@ -79,6 +81,9 @@ typedef struct icseg_param {
     icseg_folded *_Atomic folded;
     void (*free_folded)(icseg_folded *folded); /* these two are set together with `folded` */
     size_t (*folded_bytes)(const icseg_folded *folded);
+    icseg_composed *_Atomic composed;
+    void (*free_composed)(icseg_composed *composed); /* these two are set together with `composed` */
+    size_t (*composed_bytes)(const icseg_composed *composed);
 } icseg_param;
 
 typedef struct icseg_params icseg_params;

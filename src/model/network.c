@@ -21,6 +21,8 @@ static icseg_value build_text(icseg_builder *b, icseg_value tokens, const icseg_
 
 void icseg_network_rewrite(icseg_graph *g, icseg_precision precision, icseg_activation_ranges *ranges) {
     icseg_graph_fuse(g);
+    if (precision != ICSEG_PRECISION_INT8)
+        icseg_graph_fuse_transposed(g); /* in INT8, each map has a range of its own */
     if (precision == ICSEG_PRECISION_BF16) {
         icseg_graph_use_bf16(g);
         return;
@@ -31,7 +33,7 @@ void icseg_network_rewrite(icseg_graph *g, icseg_precision precision, icseg_acti
         icseg_graph_split_joined(g);
         icseg_graph_use_bytes(g);
     } else {
-        icseg_graph_fuse_pairs(g); /* in INT8, each map of a pair has a range of its own */
+        icseg_graph_fuse_pairs(g);
     }
 }
 

@@ -226,6 +226,94 @@ static void weights_in_f16_give_the_same_bits(void **state) {
     }
 }
 
+typedef struct transposed_case {
+    int64_t batch, height, width, in, between, out;
+    bool residual, first_bias, second_bias, fused;
+} transposed_case;
+
+static icseg_value make_param(icseg_graph *g, icseg_params *params, const char *name, icseg_shape shape,
+                              icseg_layout layout) {
+    icseg_param_options options = {.layout = layout, .init = ICSEG_INIT_NORMAL, .scale = 0.2f};
+    icseg_param *p = icseg_params_declare(params, name, shape, options, &error);
+    assert_non_null(p);
+    return icseg_graph_param(g, p);
+}
+
+/* A transposed convolution, a 1x1 convolution and a sum. The result has the size of the output, and is the caller's. */
+static void run_transposed(const transposed_case *c, icseg_params *params, const float *x, const float *residual,
+                           bool fuse, float *out) {
+    icseg_graph *g;
+    icseg_workspace *workspace;
+    icseg_executor *executor;
+    ok(icseg_graph_open(&g, false, &error));
+    ok(icseg_workspace_open(&workspace, &error));
+    icseg_value in = icseg_graph_input(g, "x", ICSEG_F32, ICSEG_SHAPE(c->batch, c->height, c->width, c->in));
+    icseg_value other =
+        icseg_graph_input(g, "r", ICSEG_F32, ICSEG_SHAPE(c->batch, 2 * c->height, 2 * c->width, c->out));
+    icseg_value bias1 = c->first_bias ? icseg_graph_param(g, icseg_params_find(params, "b1")) : ICSEG_NONE;
+    icseg_value bias2 = c->second_bias ? icseg_graph_param(g, icseg_params_find(params, "b2")) : ICSEG_NONE;
+    icseg_value y = icseg_conv_transpose2x2(g, in, icseg_graph_param(g, icseg_params_find(params, "w1")), bias1);
+    y = icseg_conv2d(g, y, icseg_graph_param(g, icseg_params_find(params, "w2")), bias2, 1, 0);
+    if (c->residual) y = icseg_add(g, y, icseg_relu(g, other)); /* computed, so that its storage may be taken */
+    icseg_graph_keep(g, y, "y");
+    icseg_graph_fuse(g);
+    if (fuse) icseg_graph_fuse_transposed(g);
+    ok(icseg_graph_status(g, &error));
+    assert_int_equal(count(g, "conv_transpose2x2_map"), fuse && c->fused);
+    ok(icseg_executor_open(&executor, g, workspace, &error));
+    icseg_executor_bind(executor, in, x);
+    icseg_executor_bind(executor, other, residual);
+    ok(icseg_executor_run(executor, 0, 0, &error));
+    memcpy(out, icseg_executor_data(executor, y), (size_t)icseg_graph_value(g, y)->count * sizeof *out);
+    icseg_executor_close(&executor);
+    icseg_workspace_close(&workspace);
+    icseg_graph_close(&g);
+}
+
+static void compare_transposed(const transposed_case *c, icseg_params *params) {
+    enum { LARGEST = 1 << 17 };
+    static float x[LARGEST], residual[LARGEST], apart[LARGEST], together[LARGEST];
+    int64_t size = c->batch * 4 * c->height * c->width * c->out;
+    icseg_rng rng = icseg_rng_open(3, ICSEG_RNG_TEST, 4);
+    assert_true(size <= LARGEST && c->batch * c->height * c->width * c->in <= LARGEST);
+    for (int64_t i = 0; i < LARGEST; i++) x[i] = icseg_rng_normal(&rng), residual[i] = icseg_rng_normal(&rng);
+    run_transposed(c, params, x, residual, false, apart);
+    run_transposed(c, params, x, residual, true, together);
+    for (int64_t i = 0; i < size; i++)
+        if (!(fabsf(apart[i] - together[i]) <= 2e-5f))
+            fail_msg("%d: %g, %g", (int)i, (double)apart[i], (double)together[i]);
+}
+
+static void a_transposed_convolution_and_one_of_pixels_are_one_map(void **state) {
+    static const transposed_case cases[] = {
+        {1, 40, 40, 24, 40, 16, true, true, true, true}, /* three blocks of lines, the last one shorter */
+        {2, 12, 17, 33, 29, 19, true, true, true, true}, {1, 9, 31, 32, 24, 16, false, false, true, true},
+        {1, 12, 12, 8, 8, 4, true, true, false, true},   {1, 12, 12, 8, 8, 4, false, false, false, true},
+        {1, 1, 700, 8, 16, 8, true, true, true, true},   {1, 3, 3, 16, 16, 16, true, true, true, false},
+        {1, 20, 20, 64, 8, 64, true, true, true, false}}; /* one map would take more work */
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const transposed_case *c = &cases[i];
+        icseg_params *params;
+        icseg_graph *g;
+        ok(icseg_params_open(&params, &error));
+        ok(icseg_graph_open(&g, false, &error));
+        make_param(g, params, "w1", ICSEG_SHAPE(c->in, c->between, 2, 2), ICSEG_LAYOUT_IOHW);
+        make_param(g, params, "b1", ICSEG_SHAPE(c->between), ICSEG_LAYOUT_PLAIN);
+        make_param(g, params, "w2", ICSEG_SHAPE(c->out, c->between, 1, 1), ICSEG_LAYOUT_OIHW);
+        make_param(g, params, "b2", ICSEG_SHAPE(c->out), ICSEG_LAYOUT_PLAIN);
+        icseg_graph_close(&g);
+        icseg_params_initialise(params, 5);
+        compare_transposed(c, params);
+        icseg_param *changed = icseg_params_find(params, i % 2 ? "w1" : "b1"); /* as training does */
+        ok(icseg_param_load(changed, &error));
+        for (int64_t j = 0; j < changed->count; j++) changed->data[j] = changed->data[j] * 1.5f + 0.1f;
+        changed->version++;
+        compare_transposed(c, params);
+        icseg_params_close(&params);
+    }
+}
+
 static void memory_that_runs_out_anywhere_is_a_status(void **state) {
     icseg_model *m = test_model("tiny-resnet", CLASSES, 4);
     icseg_session *session = test_session(m, ICSEG_PRECISION_F32);
@@ -300,6 +388,7 @@ int main(void) {
         cmocka_unit_test(values_read_twice_or_kept_are_not_fused),
         cmocka_unit_test(a_large_mlp_in_blocks_of_rows_gives_the_same),
         cmocka_unit_test(weights_in_f16_give_the_same_bits),
+        cmocka_unit_test(a_transposed_convolution_and_one_of_pixels_are_one_map),
         cmocka_unit_test(memory_that_runs_out_anywhere_is_a_status),
         cmocka_unit_test(an_activation_joins_a_linear_map_with_a_residual),
     };

@@ -26,6 +26,17 @@ static void exponentials_have_small_relative_errors(void **state) {
     assert_true(isnan(icseg_exp(NAN)) && isnan(icseg_exp_below(NAN)));
 }
 
+static void powers_of_2_have_small_relative_errors(void **state) {
+    (void)state;
+    for (double x = -124.5; x < 126.5; x += 0.0137) {
+        double expected = exp2((double)(float)x);
+        near("icseg_exp2_below", x, (double)icseg_exp2_below((float)x), expected, 3e-7 * expected);
+    }
+    assert_true(icseg_exp2_below(0) == 1 && icseg_exp2_below(-3) == 0.125f);
+    assert_true(icseg_exp2_below(-INFINITY) == icseg_exp2_below(-125) && icseg_exp2_below(-1000) > 0);
+    assert_true(isnan(icseg_exp2_below(NAN)));
+}
+
 static void gelu_is_exact_to_single_precision(void **state) {
     (void)state;
     for (double x = -12; x < 12; x += 0.00137) {
@@ -41,6 +52,7 @@ static void gelu_is_exact_to_single_precision(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exponentials_have_small_relative_errors),
+        cmocka_unit_test(powers_of_2_have_small_relative_errors),
         cmocka_unit_test(gelu_is_exact_to_single_precision),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

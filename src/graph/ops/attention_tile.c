@@ -10,6 +10,8 @@
 #include "base/system.h"
 #include "base/vmath.h"
 
+static const float LOG2_E = 1.44269504f;
+
 /* VECTORS: vectors of queries in a tile. BLOCK: keys whose scores are computed at a time. */
 enum { VECTORS = 3, BLOCK = 128 };
 

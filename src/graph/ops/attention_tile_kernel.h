@@ -53,16 +53,21 @@ static void NAMED(pack_values)(const icseg_attention_head *h, float *to) {
     }
 }
 
+/* Scores are for powers of 2 instead of e. */
 static void NAMED(pack_queries)(const icseg_attention_head *h, int64_t first, int64_t rows, float *to) {
-    for (int64_t i = 0; i < TILE; i++)
-        for (int64_t d = 0; d < h->depth; d++)
-            to[d * TILE + i] = i < rows ? h->scale * h->q[(first + i) * h->q_pitch + d] : 0;
+    const float *row = h->q + first * h->q_pitch, scale = h->scale * LOG2_E;
+    for (int64_t i = 0; i < rows; i++, row += h->q_pitch) {
+        NAMED(prefetch)(row + ROWS * h->q_pitch, h->depth);
+        for (int64_t d = 0; d < h->depth; d++) to[d * TILE + i] = scale * row[d];
+    }
+    for (int64_t i = rows; i < TILE; i++)
+        for (int64_t d = 0; d < h->depth; d++) to[d * TILE + i] = 0;
 }
 
 static void NAMED(pack_near)(const icseg_attention_near *n, int64_t first, int64_t rows, const buffers *b) {
     for (int64_t i = 0; i < TILE; i++) {
         int64_t query = i < rows ? first + i : first, y = query / n->columns, x = query % n->columns;
-        for (int64_t j = 0; j < n->rows; j++) b->near_row[j * TILE + i] = n->row[y - j];
+        for (int64_t j = 0; j < n->rows; j++) b->near_row[j * TILE + i] = LOG2_E * n->row[y - j];
         for (int64_t j = 0; j < n->columns; j++) b->near_column[j * TILE + i] = n->column[x - j];
     }
 }
@@ -79,27 +84,50 @@ static void NAMED(add_near)(const icseg_attention_head *h, int64_t first, int64_
     }
 }
 
-/* Scores of n keys -> e^(score - the largest so far), and adds them to the sums. */
-ICSEG_INLINE void NAMED(exponentials)(const int width, int64_t n, const buffers *b) {
-    float top[TILE], sum[TILE];
-#pragma omp simd
-    for (int i = 0; i < width; i++) top[i] = b->top[i];
-    for (int64_t j = 0; j < n; j++)
-#pragma omp simd
-        for (int i = 0; i < width; i++) top[i] = b->p[j * TILE + i] > top[i] ? b->p[j * TILE + i] : top[i];
+/* top = the largest of it and of `keys` rows of scores */
+ICSEG_INLINE void NAMED(find_top)(const int width, const int keys, const float *p, float *top) {
 #pragma omp simd
     for (int i = 0; i < width; i++) {
-        b->factor[i] = icseg_exp_below(b->top[i] - top[i]);
+        float most = p[i];
+#pragma GCC unroll 8
+        for (int j = 1; j < keys; j++) most = p[j * TILE + i] > most ? p[j * TILE + i] : most;
+        top[i] = most > top[i] ? most : top[i];
+    }
+}
+
+/* p = 2^(p - top), for `keys` rows, and sum += p */
+ICSEG_INLINE void NAMED(to_powers)(const int width, const int keys, float *p, const float *top, float *sum) {
+#pragma omp simd
+    for (int i = 0; i < width; i++) {
+        float part = 0;
+#pragma GCC unroll 8
+        for (int j = 0; j < keys; j++) {
+            float e = icseg_exp2_below(p[j * TILE + i] - top[i]);
+            p[j * TILE + i] = e;
+            part += e;
+        }
+        sum[i] += part;
+    }
+}
+
+/* Scores of n keys -> 2^(score - the largest so far), and adds them to the sums. Several keys at a time, because `top`
+ * and `sum` pass through memory. */
+ICSEG_INLINE void NAMED(exponentials)(const int width, int64_t n, const buffers *b) {
+    enum { KEYS = 4 };
+    float top[TILE], sum[TILE];
+    int64_t whole = n - n % KEYS;
+#pragma omp simd
+    for (int i = 0; i < width; i++) top[i] = b->top[i];
+    for (int64_t j = 0; j < whole; j += KEYS) NAMED(find_top)(width, KEYS, b->p + j * TILE, top);
+    for (int64_t j = whole; j < n; j++) NAMED(find_top)(width, 1, b->p + j * TILE, top);
+#pragma omp simd
+    for (int i = 0; i < width; i++) {
+        b->factor[i] = icseg_exp2_below(b->top[i] - top[i]);
         b->top[i] = top[i];
         sum[i] = b->sum[i] * b->factor[i];
     }
-    for (int64_t j = 0; j < n; j++)
-#pragma omp simd
-        for (int i = 0; i < width; i++) {
-            float e = icseg_exp_below(b->p[j * TILE + i] - top[i]);
-            b->p[j * TILE + i] = e;
-            sum[i] += e;
-        }
+    for (int64_t j = 0; j < whole; j += KEYS) NAMED(to_powers)(width, KEYS, b->p + j * TILE, top, sum);
+    for (int64_t j = whole; j < n; j++) NAMED(to_powers)(width, 1, b->p + j * TILE, top, sum);
 #pragma omp simd
     for (int i = 0; i < width; i++) b->sum[i] = sum[i];
 }

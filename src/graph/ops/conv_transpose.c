@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * conv_transpose2x2: kernel 2, stride 2. A matrix product with the weight (4 O, I) turns every input pixel into a
- * square of four output pixels, which are then moved to their places. Images are processed one by one, which limits
- * scratch memory. */
+ * conv_transpose2x2, a matrix product with the weight (4 O, I). Images are processed one by one, which limits scratch
+ * memory. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/system.h"
 #include "graph/ops.h"
+#include "graph/ops/conv_transpose.h"
 #include "graph/ops/linear_algebra.h"
-
-typedef struct transpose_shape {
-    int64_t batch, height, width, in, out;
-} transpose_shape;
 
 typedef struct transpose_state {
     icseg_primitive *primitive;
@@ -20,12 +16,12 @@ typedef struct transpose_state {
 
 static const icseg_op input_gradient_op, weight_gradient_op;
 
-static icseg_matmul_shape forward_product(const transpose_shape *t) {
+static icseg_matmul_shape forward_product(const icseg_transpose_shape *t) {
     return icseg_product_shape(t->height * t->width, t->in, 4 * t->out, false, true);
 }
 
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
-    const transpose_shape *t = k->node->attributes;
+    const icseg_transpose_shape *t = k->node->attributes;
     transpose_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, 0, "a transposed convolution");
     int64_t pixels = t->height * t->width, square = 4 * t->out;
@@ -51,28 +47,34 @@ static void release(icseg_kernel *k) {
     icseg_free(s);
 }
 
-ICSEG_KERNEL static void add_bias(float *to, const float *from, const float *bias, int64_t n) {
+/* to = from + bias + residual; each of the last two may be NULL. */
+ICSEG_KERNEL static void add(float *to, const float *from, const float *bias, const float *residual, int64_t n) {
+    if (bias && residual) {
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) to[i] = from[i] + bias[i];
+        for (int64_t i = 0; i < n; i++) to[i] = from[i] + bias[i] + residual[i];
+    } else if (bias || residual) {
+        const float *other = bias ? bias : residual;
+#pragma omp simd
+        for (int64_t i = 0; i < n; i++) to[i] = from[i] + other[i];
+    } else {
+        memcpy(to, from, (size_t)n * sizeof *to);
+    }
 }
 
-/* squares (H W, 2, 2, O) -> image (2H, 2W, O); bias may be NULL. */
-static void spread(const transpose_shape *t, const float *squares, const float *bias, float *image) {
+void icseg_transpose_spread(const icseg_transpose_shape *t, int64_t first, int64_t lines, const float *squares,
+                            const float *bias, const float *residual, float *image) {
     int64_t n = t->out;
 #pragma omp parallel for schedule(static)
-    for (int64_t line = 0; line < 2 * t->height; line++)
+    for (int64_t line = 0; line < 2 * lines; line++)
         for (int64_t x = 0; x < 2 * t->width; x++) {
             const float *from = squares + (((line / 2 * t->width + x / 2) * 2 + line % 2) * 2 + x % 2) * n;
-            float *to = image + (line * 2 * t->width + x) * n;
-            if (bias)
-                add_bias(to, from, bias, n);
-            else
-                memcpy(to, from, (size_t)n * sizeof *to);
+            int64_t at = ((2 * first + line) * 2 * t->width + x) * n;
+            add(image + at, from, bias, residual ? residual + at : NULL, n);
         }
 }
 
 /* image (2H, 2W, O) -> squares (H W, 2, 2, O) */
-static void collect(const transpose_shape *t, const float *image, float *squares) {
+static void collect(const icseg_transpose_shape *t, const float *image, float *squares) {
     int64_t n = 2 * t->out; /* two pixels of a square are also neighbours in the image */
 #pragma omp parallel for schedule(static)
     for (int64_t line = 0; line < 2 * t->height; line++)
@@ -82,7 +84,7 @@ static void collect(const transpose_shape *t, const float *image, float *squares
 }
 
 static icseg_status forward_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
-    const transpose_shape *t = k->node->attributes;
+    const icseg_transpose_shape *t = k->node->attributes;
     const transpose_state *s = k->state;
     char *scratch = run->scratch;
     float *squares = (float *)(void *)(scratch + s->squares), *y = k->out[0];
@@ -94,13 +96,13 @@ static icseg_status forward_run(const icseg_kernel *k, const icseg_run *run, ics
     for (int64_t b = 0; b < t->batch; b++) {
         operands.a = x + (size_t)b * image;
         ICSEG_TRY(icseg_primitive_run(s->primitive, operands, scratch + s->own, error));
-        spread(t, squares, k->in[2], y + b * pixels * 4 * t->out);
+        icseg_transpose_spread(t, 0, t->height, squares, k->in[2], NULL, y + b * pixels * 4 * t->out);
     }
     return ICSEG_OK;
 }
 
 static icseg_status input_gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
-    const transpose_shape *t = k->node->attributes;
+    const icseg_transpose_shape *t = k->node->attributes;
     const transpose_state *s = k->state;
     char *scratch = run->scratch;
     float *squares = (float *)(void *)(scratch + s->squares), *dx = k->out[0];
@@ -118,7 +120,7 @@ static icseg_status input_gradient_run(const icseg_kernel *k, const icseg_run *r
 
 /* dy (H W, 4 O)^T times x (H W, I). */
 static icseg_status weight_gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
-    const transpose_shape *t = k->node->attributes;
+    const icseg_transpose_shape *t = k->node->attributes;
     const transpose_state *s = k->state;
     char *scratch = run->scratch;
     float *squares = (float *)(void *)(scratch + s->squares);
@@ -135,7 +137,7 @@ static icseg_status weight_gradient_run(const icseg_kernel *k, const icseg_run *
 
 static double flops(const icseg_graph *g, const icseg_node *node) {
     (void)g;
-    const transpose_shape *t = node->attributes;
+    const icseg_transpose_shape *t = node->attributes;
     return 8.0 * (double)t->batch * (double)t->height * (double)t->width * (double)t->in * (double)t->out;
 }
 
@@ -154,7 +156,7 @@ static const icseg_op weight_gradient_op = {.name = "conv_transpose2x2_gradient_
 static icseg_value append(icseg_graph *g, const icseg_op *op, const icseg_node *node, icseg_value a, icseg_value b,
                           icseg_value like) {
     icseg_value inputs[] = {a, b};
-    icseg_node *back = icseg_node_append(g, op, node->attributes, sizeof(transpose_shape), inputs, 2, 0);
+    icseg_node *back = icseg_node_append(g, op, node->attributes, sizeof(icseg_transpose_shape), inputs, 2, 0);
     return back ? icseg_node_output(g, back, ICSEG_F32, icseg_graph_value(g, like)->shape) : ICSEG_NONE;
 }
 
@@ -194,7 +196,7 @@ icseg_value icseg_conv_transpose2x2(icseg_graph *g, icseg_value x, icseg_value w
                                 "x %s, weight %s, bias %s: (B, H, W, I), (2, 2, O, I), (O) are expected",
                                 icseg_shape_text(xs, xt, sizeof xt), icseg_shape_text(ws, wt, sizeof wt), bt);
     }
-    transpose_shape t = {
+    icseg_transpose_shape t = {
         .batch = xs.dim[0], .height = xs.dim[1], .width = xs.dim[2], .in = xs.dim[3], .out = ws.dim[2]};
     icseg_value inputs[] = {x, weight, bias};
     icseg_node *node =

@@ -5,6 +5,7 @@
 #define ICSEG_GRAPH_OPS_FUSED_H
 
 #include "graph/ops/conv2d.h"
+#include "graph/ops/conv_transpose.h"
 #include "graph/ops/operators.h"
 
 /* Inputs; all but the first two may be ICSEG_NONE. Those from ICSEG_FUSED_GAMMA to ICSEG_FUSED_VAR belong to a
@@ -47,6 +48,31 @@ enum {
 typedef struct icseg_fused_pair {
     icseg_fused_linear map[2];
 } icseg_fused_pair;
+
+/* Inputs of conv_transpose2x2_map, a transposed convolution and a 1x1 convolution of its result; biases and residual
+ * may be ICSEG_NONE, and the other inputs except X are parameters. */
+enum {
+    ICSEG_MAP_X,
+    ICSEG_MAP_FIRST_WEIGHT, /* of the transposed convolution */
+    ICSEG_MAP_FIRST_BIAS,
+    ICSEG_MAP_SECOND_WEIGHT,
+    ICSEG_MAP_SECOND_BIAS,
+    ICSEG_MAP_RESIDUAL, /* of the output's shape */
+    ICSEG_MAP_INPUTS
+};
+
+typedef struct icseg_transpose_map {
+    icseg_transpose_shape shape; /* with the channels of the second map's output */
+    int64_t between;             /* channels of the first map's output */
+} icseg_transpose_map;
+
+/* Whether one map with the product of both weights takes less work than both, in the first run, too. */
+bool icseg_transpose_map_is_faster(const icseg_transpose_map *map);
+
+/* The product of both weights in the primitive's layout, and its bias. They are made on first use, and again when a
+ * parameter has changed, and are kept with the second weight. */
+icseg_status icseg_composed_get(const icseg_kernel *k, const icseg_primitive *primitive, const void **weights,
+                                const float **bias, icseg_error *error);
 
 /* Whether blocks of rows are faster, for that many rows and bytes between the two maps. */
 bool icseg_linear_pair_is_faster(int64_t rows, int64_t between_bytes);

@@ -39,6 +39,7 @@ ICSEG_OP(upsampled_argmax)
 ICSEG_OP(upsampled_cross_entropy)
 
 #ifdef ICSEG_FUSED_OP
+ICSEG_FUSED_OP(conv_transpose2x2_map)
 ICSEG_FUSED_OP(conv2d_fused)
 ICSEG_FUSED_OP(linear_fused)
 ICSEG_FUSED_OP(linear_pair)

@@ -90,6 +90,9 @@ static void set_activation(map *m, icseg_activation activation) {
 
 static bool is_param(const fusion *f, icseg_value value) { return f->graph->values[value]->kind == ICSEG_VALUE_PARAM; }
 
+/* A bias that is a parameter, or none. */
+static bool is_bias(const fusion *f, icseg_value value) { return value == ICSEG_NONE || is_param(f, value); }
+
 static void fuse_batch_norm(const fusion *f, icseg_node *node) {
     const icseg_batch_norm_options *o = node->attributes;
     map m;
@@ -208,4 +211,53 @@ void icseg_graph_fuse_pairs(icseg_graph *g) {
         const icseg_node *first = first_map_of(&f, g->nodes[n]);
         if (first) fuse_pair(g, first, g->nodes[n]);
     }
+}
+
+/* -- transposed convolutions */
+
+/* A convolution of single pixels with parameters as its weights and bias, and nothing after it but a residual. */
+static bool is_pixel_map(const fusion *f, const icseg_node *node, icseg_value input[ICSEG_FUSED_INPUTS]) {
+    bool fused = node->op == &icseg_op_conv2d_fused;
+    if (!fused && node->op != &icseg_op_conv2d) return false;
+    const icseg_fused_conv *a = node->attributes;
+    const icseg_conv_shape *s = &a->shape; /* also the attributes of conv2d */
+    for (int i = 0; i < ICSEG_FUSED_INPUTS; i++) input[i] = i < node->input_count ? node->input[i] : ICSEG_NONE;
+    return s->kernel_height == 1 && s->kernel_width == 1 && s->stride == 1 && s->padding == 0 &&
+           !(fused && a->activation != ICSEG_ACTIVATION_NONE) && input[ICSEG_FUSED_GAMMA] == ICSEG_NONE &&
+           is_param(f, input[ICSEG_FUSED_WEIGHT]) && is_bias(f, input[ICSEG_FUSED_BIAS]);
+}
+
+static void fuse_transposed(const fusion *f, icseg_node *node) {
+    icseg_value second[ICSEG_FUSED_INPUTS], out = node->output[0];
+    bool used = f->readers[out] > 0 || f->graph->values[out]->keep; /* not already part of another node */
+    if (!used || !is_pixel_map(f, node, second)) return;
+    const icseg_node *first = producer_of(f, second[ICSEG_FUSED_X]);
+    if (!first || first->op != &icseg_op_conv_transpose2x2 || !is_param(f, first->input[1])) return;
+    icseg_value bias = first->input_count > 2 ? first->input[2] : ICSEG_NONE;
+    if (!is_bias(f, bias)) return;
+    icseg_transpose_map both = {.shape = *(const icseg_transpose_shape *)first->attributes};
+    both.between = both.shape.out;
+    both.shape.out = f->graph->values[out]->shape.dim[3];
+    if (!icseg_transpose_map_is_faster(&both)) return;
+    const icseg_value input[ICSEG_MAP_INPUTS] = {[ICSEG_MAP_X] = first->input[0],
+                                                 [ICSEG_MAP_FIRST_WEIGHT] = first->input[1],
+                                                 [ICSEG_MAP_FIRST_BIAS] = bias,
+                                                 [ICSEG_MAP_SECOND_WEIGHT] = second[ICSEG_FUSED_WEIGHT],
+                                                 [ICSEG_MAP_SECOND_BIAS] = second[ICSEG_FUSED_BIAS],
+                                                 [ICSEG_MAP_RESIDUAL] = second[ICSEG_FUSED_RESIDUAL]};
+    const void *attributes = icseg_arena_copy(f->graph->arena, &both, sizeof both);
+    if (!attributes) {
+        icseg_graph_fail(f->graph, "fuse", ICSEG_ERROR_MEMORY, "out of memory");
+        return;
+    }
+    icseg_node_become(f->graph, node, &icseg_op_conv_transpose2x2_map, node->scope);
+    node->attributes = attributes;
+    node->input_count = ICSEG_MAP_INPUTS;
+    memcpy(node->input, input, sizeof input);
+}
+
+void icseg_graph_fuse_transposed(icseg_graph *g) {
+    if (g->error.status != ICSEG_OK) return;
+    const fusion f = {.graph = g, .readers = icseg_graph_count_readers(g)};
+    for (int32_t n = 0; f.readers && n < g->node_count; n++) fuse_transposed(&f, g->nodes[n]);
 }

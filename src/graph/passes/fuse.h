@@ -11,6 +11,10 @@
  * their indices. */
 void icseg_graph_fuse(icseg_graph *graph);
 
+/* Makes a transposed convolution and the 1x1 convolution that alone reads it one map, where that saves work. Call it
+ * after icseg_graph_fuse. */
+void icseg_graph_fuse_transposed(icseg_graph *graph);
+
 /* Combines the two linear layers of a large MLP into one node that works in blocks of rows. Call it after
  * icseg_graph_fuse, on graphs that stay f32. */
 void icseg_graph_fuse_pairs(icseg_graph *graph);
