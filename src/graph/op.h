@@ -42,7 +42,7 @@ typedef struct icseg_bf16_rules {
 /* How a node computes in INT8 (graph/passes/quantize.h). */
 typedef struct icseg_int8_rules {
     /* Whether the node multiplies input 0 with the weights in input 1 in INT8, in these options. NULL: it is not a
-     * layer, and only moves or averages values. */
+     * layer. With `in` it moves or averages values, otherwise it quantises results that it computes in f32. */
     bool (*reduces)(const icseg_graph *graph, const icseg_node *node, icseg_primitive_options options);
     uint32_t in, out; /* Bit i: input or output i may be ICSEG_U8. A layer that does not reduce has none */
     int second;       /* The input with the last channels of x, with a range of its own (icseg_second_input); 0: none */

@@ -229,6 +229,28 @@ static icseg_value joined_for_a_linear_layer(network *n, icseg_graph *g, icseg_v
     return linear(n, g, icseg_concat(g, 2, parts, 3), 40);
 }
 
+static icseg_value normalised(network *n, icseg_graph *g, icseg_value x) {
+    int64_t width = icseg_graph_dim(g, x, -1);
+    return icseg_layer_norm(g, x, param(n, g, ICSEG_SHAPE(width), 1), param(n, g, ICSEG_SHAPE(width), 1), 1e-5f);
+}
+
+/* A block of a vision transformer: norms and attention are read by layers only, the sums by norms, too. */
+static icseg_value transformer(network *n, icseg_graph *g, icseg_value x) {
+    icseg_value tokens = icseg_reshape(g, x, ICSEG_SHAPE(B, H * W, C));
+    icseg_value a = icseg_attention_packed(g, linear(n, g, normalised(n, g, tokens), 3 * C), 2);
+    tokens = icseg_add(g, linear(n, g, a, C), tokens);
+    icseg_value wide = icseg_quick_gelu(g, linear(n, g, normalised(n, g, tokens), 64));
+    return icseg_add(g, linear(n, g, wide, C), tokens);
+}
+
+/* Attention on a grid, which is f32. The second norm is read as f32, too. */
+static icseg_value grid_transformer(network *n, icseg_graph *g, icseg_value x) {
+    icseg_value y = normalised(n, g, icseg_reshape(g, x, ICSEG_SHAPE(B, H * W, C))), z = linear(n, g, y, C);
+    icseg_value a = icseg_grid_attention(g, z, linear(n, g, y, C), z, 4, (icseg_attention_grid){H, W, 5});
+    icseg_value b = linear(n, g, a, C), c = normalised(n, g, b);
+    return icseg_add(g, linear(n, g, c, C), icseg_normalize(g, c));
+}
+
 /* The four channels of the second part are 20 times as large; with a residual and an activation, or alone. */
 static icseg_value joined_with_large_values(network *n, icseg_graph *g, icseg_value x) {
     enum { FEW = 4 };
@@ -278,6 +300,12 @@ static void values_that_are_resized_or_joined_may_be_bytes(void **state) {
     check(resizes, 8, ROUNDED);
     check(resize_before_a_layer, 2, ROUNDED);
     check(joined_for_a_linear_layer, 2, ROUNDED);
+}
+
+static void norms_and_attention_write_bytes_for_layers(void **state) {
+    (void)state;
+    check(transformer, 4, EXACT);
+    check(grid_transformer, 2, EXACT);
 }
 
 static void convolutions_read_the_parts_of_joined_values(void **state) {
@@ -345,6 +373,7 @@ int main(void) {
         cmocka_unit_test(residuals_may_be_bytes),
         cmocka_unit_test(pools_compute_bytes_from_bytes),
         cmocka_unit_test(values_that_are_resized_or_joined_may_be_bytes),
+        cmocka_unit_test(norms_and_attention_write_bytes_for_layers),
         cmocka_unit_test(convolutions_read_the_parts_of_joined_values),
         cmocka_unit_test(large_values_do_not_take_precision_from_those_they_are_joined_with),
         cmocka_unit_test(convolutions_keep_every_bit),

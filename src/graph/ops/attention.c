@@ -66,11 +66,14 @@ static void release(icseg_kernel *k) {
 static icseg_attention_head head_of(const icseg_kernel *k, int64_t image, int64_t head) {
     const icseg_attention_attributes *a = k->node->attributes;
     const state *s = k->state;
+    const icseg_value_info *out = icseg_kernel_out(k, 0);
     int64_t depth = a->width / a->heads, pitch = icseg_attention_pitch(a), at = head * depth;
+    size_t out_at = (size_t)(image * a->queries * a->width + at) * icseg_dtype_size(out->dtype);
     return (icseg_attention_head){.q = icseg_attention_rows(a, k->in, ICSEG_Q, image, 0) + at,
                                   .k = icseg_attention_rows(a, k->in, ICSEG_K, image, 0) + at,
                                   .v = icseg_attention_rows(a, k->in, ICSEG_V, image, 0) + at,
-                                  .out = (float *)k->out[0] + image * a->queries * a->width + at,
+                                  .out = (char *)k->out[0] + out_at,
+                                  .bytes = out->quantization,
                                   .q_pitch = pitch,
                                   .kv_pitch = pitch,
                                   .out_pitch = a->width,
@@ -142,14 +145,16 @@ const icseg_op icseg_op_attention = {.name = "attention",
                                      .prepare = prepare,
                                      .run = forward_run,
                                      .release = release,
-                                     .flops = forward_flops};
+                                     .flops = forward_flops,
+                                     .int8 = {.out = 1, .mixed = true}};
 
 const icseg_op icseg_op_attention_packed = {.name = "attention_packed",
                                             .gradient = icseg_attention_gradient,
                                             .prepare = prepare,
                                             .run = forward_run,
                                             .release = release,
-                                            .flops = forward_flops};
+                                            .flops = forward_flops,
+                                            .int8 = {.out = 1, .mixed = true}};
 
 static icseg_value append(icseg_graph *g, const icseg_op *op, icseg_attention_attributes a, const icseg_value *inputs,
                           int count) {

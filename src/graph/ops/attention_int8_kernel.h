@@ -64,7 +64,7 @@ static void NAMED(pack_queries)(const icseg_attention_head *h, const icseg_atten
     int64_t groups = o->deep / GROUP;
     for (int64_t i = 0; i < TILE; i++) {
         icseg_attention_prefetch(h->q + (first + TILE + i) * h->q_pitch, h->depth);
-        icseg_attention_prefetch(h->out + (first + i) * h->out_pitch, h->depth);
+        icseg_attention_prefetch(icseg_attention_out(h, first + i), h->bytes.scale > 0 ? h->depth / WORD : h->depth);
         b->unit[i] = 0;
         if (i < rows)
             b->unit[i] = icseg_attention_quantise_query(h->q + (first + i) * h->q_pitch, h->depth, o, b->row, b->bytes);
@@ -165,6 +165,12 @@ ICSEG_INLINE void NAMED(attend)(const int vectors, const icseg_attention_head *h
     }
 }
 
+ICSEG_INLINE void NAMED(quantise)(const float *row, int64_t depth, icseg_quantization q, uint8_t *to) {
+    float steps = 1 / q.scale;
+#pragma omp simd
+    for (int64_t d = 0; d < depth; d++) to[d] = icseg_quantized(row[d], steps, q.zero_point);
+}
+
 /* A query whose unit is not finite has the sum 0, and so the result NaN. */
 static void NAMED(write)(const icseg_attention_head *h, const icseg_attention_operands *o, int64_t first, int64_t rows,
                          const buffers *b) {
@@ -174,8 +180,11 @@ static void NAMED(write)(const icseg_attention_head *h, const icseg_attention_op
         FLOATS unit = SPREAD(o->value_unit[d]), centre = SPREAD(o->value_centre[d]);
         for (int c = 0; c < VECTORS; c++) out[c] = FMA(out[c] * inverse[c], unit, centre) + poison;
     }
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t d = 0; d < h->depth; d++) h->out[(first + i) * h->out_pitch + d] = b->out[d * TILE + i];
+    for (int64_t i = 0; i < rows; i++) {
+        float *to = h->bytes.scale > 0 ? b->row : icseg_attention_out(h, first + i);
+        for (int64_t d = 0; d < h->depth; d++) to[d] = b->out[d * TILE + i];
+        if (h->bytes.scale > 0) NAMED(quantise)(b->row, h->depth, h->bytes, icseg_attention_out(h, first + i));
+    }
 }
 
 static void NAMED(run)(const icseg_attention_head *h, const icseg_attention_operands *o, int64_t first, int64_t end,

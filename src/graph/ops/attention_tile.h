@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "tensor/quantization.h"
+
 /* What is added to the scores of nearby positions of a grid: row[dy] * column[dx] for a query and a key whose distance
  * is dy rows and dx columns. The queries are the grid's positions, row by row, and the last keys are, too. */
 typedef struct icseg_attention_near {
@@ -17,13 +19,20 @@ typedef struct icseg_attention_near {
 
 /* One head of one image; rows are `pitch` numbers apart. */
 typedef struct icseg_attention_head {
-    const float *q, *k, *v; /* (queries, depth), (keys, depth), (keys, depth) */
-    float *out;             /* (queries, depth) */
+    const float *q, *k, *v;   /* (queries, depth), (keys, depth), (keys, depth) */
+    void *out;                /* (queries, depth): f32, or bytes */
+    icseg_quantization bytes; /* of the result; scale 0: it is f32 */
     int64_t q_pitch, kv_pitch, out_pitch;
     int64_t queries, keys, depth;
     float scale;
     icseg_attention_near near;
 } icseg_attention_head;
+
+/* Where the result of a query is. */
+static inline void *icseg_attention_out(const icseg_attention_head *head, int64_t query) {
+    size_t size = head->bytes.scale > 0 ? 1 : sizeof(float);
+    return (char *)head->out + (size_t)(query * head->out_pitch) * size;
+}
 
 /* The number of tiles into which the queries are divided, on this processor. */
 int64_t icseg_attention_tiles(int64_t queries);

@@ -155,8 +155,18 @@ ICSEG_INLINE void NAMED(attend)(const int vectors, const icseg_attention_head *h
 
 static void NAMED(write)(const icseg_attention_head *h, int64_t first, int64_t rows, const buffers *b) {
     for (int64_t i = 0; i < rows; i++) {
-        float *to = h->out + (first + i) * h->out_pitch, inverse = 1 / b->sum[i];
+        float *to = icseg_attention_out(h, first + i), inverse = 1 / b->sum[i];
         for (int64_t d = 0; d < h->depth; d++) to[d] = b->out[d * TILE + i] * inverse;
+    }
+}
+
+static void NAMED(write_bytes)(const icseg_attention_head *h, int64_t first, int64_t rows, const buffers *b) {
+    float steps = 1 / h->bytes.scale;
+    for (int64_t i = 0; i < rows; i++) {
+        uint8_t *to = icseg_attention_out(h, first + i);
+        float inverse = 1 / b->sum[i];
+        for (int64_t d = 0; d < h->depth; d++)
+            to[d] = icseg_quantized(b->out[d * TILE + i] * inverse, steps, h->bytes.zero_point);
     }
 }
 
@@ -173,7 +183,7 @@ static void NAMED(run)(const icseg_attention_head *h, int64_t first, int64_t end
         case 2: NAMED(attend)(2, h, b); break;
         default: NAMED(attend)(3, h, b);
         }
-        NAMED(write)(h, at, rows, b);
+        (h->bytes.scale > 0 ? NAMED(write_bytes) : NAMED(write))(h, at, rows, b);
     }
 }
 

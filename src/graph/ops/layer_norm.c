@@ -6,6 +6,7 @@
 #include "base/system.h"
 #include "graph/node.h"
 #include "graph/ops.h"
+#include "graph/ops/cast.h"
 #include "graph/ops/chunks.h"
 #include "graph/ops/norm.h"
 #include "tensor/bf16.h"
@@ -14,10 +15,19 @@ typedef struct moments {
     float *mean, *inv; /* (rows) */
 } moments;
 
+ICSEG_INLINE void set_element(void *y, icseg_format format, float steps, int64_t i, float value) {
+    if (format.dtype == ICSEG_U8)
+        ((uint8_t *)y)[i] = icseg_quantized(value, steps, format.quantization.zero_point);
+    else
+        icseg_set_element(y, format.dtype == ICSEG_BF16, i, value);
+}
+
+/* The type is a constant. */
 ICSEG_INLINE void forward_types(const float *x, const float *weight, const float *bias, float eps, int64_t rows,
-                                int64_t c, void *out, bool bf16, moments to) {
+                                int64_t c, void *out, icseg_format format, moments to) {
+    float steps = 1 / format.quantization.scale;
     for (int64_t r = 0; r < rows; r++, x += c) {
-        void *y = icseg_at(out, bf16, r * c);
+        void *y = (char *)out + (size_t)(r * c) * icseg_dtype_size(format.dtype);
         float sum = 0, squares = 0;
 #pragma omp simd reduction(+ : sum)
         for (int64_t j = 0; j < c; j++) sum += x[j];
@@ -26,18 +36,20 @@ ICSEG_INLINE void forward_types(const float *x, const float *weight, const float
         for (int64_t j = 0; j < c; j++) squares += (x[j] - m) * (x[j] - m);
         float s = 1 / sqrtf(squares / (float)c + eps);
 #pragma omp simd
-        for (int64_t j = 0; j < c; j++) icseg_set_element(y, bf16, j, (x[j] - m) * s * weight[j] + bias[j]);
+        for (int64_t j = 0; j < c; j++) set_element(y, format, steps, j, (x[j] - m) * s * weight[j] + bias[j]);
         to.mean[r] = m;
         to.inv[r] = s;
     }
 }
 
 ICSEG_KERNEL static void forward_rows(const float *x, const float *weight, const float *bias, float eps, int64_t rows,
-                                      int64_t c, void *y, bool bf16, moments to) {
-    if (bf16)
-        forward_types(x, weight, bias, eps, rows, c, y, true, to);
+                                      int64_t c, void *y, icseg_format format, moments to) {
+    if (format.dtype == ICSEG_U8)
+        forward_types(x, weight, bias, eps, rows, c, y, (icseg_format){ICSEG_U8, format.quantization}, to);
+    else if (format.dtype == ICSEG_BF16)
+        forward_types(x, weight, bias, eps, rows, c, y, (icseg_format){.dtype = ICSEG_BF16}, to);
     else
-        forward_types(x, weight, bias, eps, rows, c, y, false, to);
+        forward_types(x, weight, bias, eps, rows, c, y, (icseg_format){.dtype = ICSEG_F32}, to);
 }
 
 /* Adds to dweight and dbias (c). */
@@ -76,14 +88,15 @@ static icseg_status layer_norm_run(const icseg_kernel *k, const icseg_run *run, 
     float eps = *(const float *)k->node->attributes;
     int64_t c = icseg_kernel_in(k, 1)->count;
     icseg_chunks m = icseg_chunks_of(icseg_kernel_in(k, 0)->count / c, c);
-    bool bf16 = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
+    icseg_format format = icseg_format_of(icseg_kernel_out(k, 0));
     const float *x = k->in[0];
     float *mean = k->out[1], *inv = k->out[2];
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < m.count; i++) {
         int64_t row = i * m.step;
         forward_rows(x + row * c, k->in[1], k->in[2], eps, icseg_chunk_rows(&m, i), c,
-                     icseg_at(k->out[0], bf16, row * c), bf16, (moments){mean + row, inv + row});
+                     (char *)k->out[0] + (size_t)(row * c) * icseg_dtype_size(format.dtype), format,
+                     (moments){mean + row, inv + row});
     }
     return ICSEG_OK;
 }
@@ -137,7 +150,8 @@ const icseg_op icseg_op_layer_norm = {.name = "layer_norm",
                                       .cheap = true,
                                       .run = layer_norm_run,
                                       .in_place = 1,
-                                      .bf16 = {.out = 1}};
+                                      .bf16 = {.out = 1},
+                                      .int8 = {.out = 1, .mixed = true}};
 
 icseg_value icseg_layer_norm(icseg_graph *g, icseg_value x, icseg_value weight, icseg_value bias, float eps) {
     icseg_shape rows = x == ICSEG_NONE ? ICSEG_SHAPE(1) : icseg_graph_value(g, x)->shape;

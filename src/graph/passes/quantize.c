@@ -33,12 +33,17 @@ static bool only_moves(const icseg_node *node) { return node->op->int8.in && !no
 
 static bool is_empty(icseg_activation_range r) { return r.low == 0 && r.high == 0; }
 
-/* Marks the results of layers in INT8, and values that are moved. */
+/* It can write bytes, be it because it moves values or because it quantises what it computed in f32. */
+static bool writes_bytes(const quantization *q, const icseg_node *node) {
+    return q->reduced[node->index] || (node->op->int8.out && !node->op->int8.reduces);
+}
+
+/* Marks the results of nodes that can write bytes. */
 static void mark_results(quantization *q) {
     const icseg_graph *g = q->graph;
     for (int32_t n = 0; n < g->node_count; n++) {
         const icseg_node *node = g->nodes[n];
-        if (!q->live[n] || !(q->reduced[n] || only_moves(node))) continue;
+        if (!q->live[n] || !writes_bytes(q, node)) continue;
         for (int o = 0; o < node->output_count; o++) {
             const icseg_value_info *v = g->values[node->output[o]];
             if (v->view_of == ICSEG_NONE && v->dtype == ICSEG_F32 && !v->param)
