@@ -3,11 +3,15 @@
 """Measures one model in icseg, PyTorch, ONNX Runtime and OpenVINO, which run its checkpoint and its exported ONNX file.
 
 Usage: vs_peers.py [--model rn50] [--size 512] [--classes 150] [--prompt template] [--threads N] [--rounds 5] [--no-int8]
+                   [--isa avx2]
 
-The weights are random. icseg runs in f32 and int8, PyTorch and ONNX Runtime in f32, OpenVINO in f32 and in int8 (quantised by
-NNCF with the same images). With template and static prompts, all sides have the class embeddings already. All sides label the same image in turn, several times in each round; their median times are compared, and
-their labels with those of icseg in f32. (With random weights, most pixels have several classes with nearly equal scores,
-which int8 exchanges.) Needs onnxruntime, openvino and nncf, and torch for PyTorch, and the library in build/ (ICSEG_LIBRARY: another one).
+The weights are random. icseg runs in f32 and int8, PyTorch and ONNX Runtime in f32, OpenVINO in f32 and in int8 (quantised
+by NNCF with the same images). With template and static prompts, all sides have the class embeddings already. All sides
+label the same image in turn, several times in each round. Their median times are compared, and their labels with those of
+icseg in f32. (With random weights, most pixels have several classes with nearly equal scores, which int8 exchanges.)
+--isa avx2 limits the sides that can be limited to AVX2, to stand for a processor without AVX-512: not ONNX Runtime, and
+not INT8, which it leaves out. Needs onnxruntime, openvino and nncf, and torch for PyTorch (vs_peers.sh installs them), and
+the library in build/ (ICSEG_LIBRARY: another one).
 """
 
 from __future__ import annotations
@@ -20,6 +24,13 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any, Callable
+
+PRODUCTS = "products limited to AVX2"  # those that oneDNN computes; the other loops are not limited
+LIMITED = {"icseg f32": PRODUCTS, "OpenVINO f32": PRODUCTS, "PyTorch f32": "limited to AVX2"}
+if "avx2" in (argument.removeprefix("--isa=") for argument in sys.argv[1:]):  # libraries read this when they are loaded
+    for variable in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "MKL_ENABLE_INSTRUCTIONS"):
+        os.environ[variable] = "AVX2"
+    os.environ["ATEN_CPU_CAPABILITY"] = "avx2"
 
 ROOT = Path(__file__).resolve().parent.parent
 os.environ.setdefault("ICSEG_LIBRARY", str(ROOT / "build" / "libicseg.so"))
@@ -101,7 +112,9 @@ def main() -> None:
     options.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument("--no-int8", action="store_true")
+    options.add_argument("--isa", choices=["avx2"], help="limit the sides that can be limited to these instructions")
     o = options.parse_args()
+    o.no_int8 |= o.isa is not None
     images = [picture(o.size, seed) for seed in range(CALIBRATION_IMAGES)]
     names = list(icseg.published_classes("ade20k").names)
     names = (names + [f"class {i}" for i in range(o.classes)])[: o.classes]
@@ -132,7 +145,8 @@ def main() -> None:
     ours = {name: statistics.median(list_) for name, list_ in times.items()}
     for name, seconds in ours.items():
         own = ours["icseg int8" if name.endswith("int8") else "icseg f32"]
-        print(f"{name:18} {1000 * seconds:8.1f} ms   {seconds / own:5.2f} of icseg   labels equal on {100 * same[name]:6.2f} %")
+        limit = f"   {LIMITED.get(name, 'not limited')}" if o.isa else ""
+        print(f"{name:18} {1000 * seconds:8.1f} ms   {seconds / own:5.2f} of icseg   labels equal on {100 * same[name]:6.2f} %{limit}")
 
 
 if __name__ == "__main__":
