@@ -67,8 +67,9 @@ ICSEG_INLINE float icseg_erf(float x) {
 /* x Phi(x), the exact GELU; absolute error below 3e-7 |x| */
 ICSEG_INLINE float icseg_exact_gelu(float x) { return 0.5f * x * (1 + icseg_erf(x * 0.70710678f)); }
 
-/* Sixteen floats at any address: one register with AVX-512, two or four without. */
-typedef float icseg_vector __attribute__((vector_size(64), aligned(4), may_alias));
+/* Eight floats at any address: one register with AVX2. (GCC splits a vector that is longer than a register into single
+ * floats, which takes ten times as long. With AVX-512, two of eight are as fast as one of sixteen.) */
+typedef float icseg_vector __attribute__((vector_size(32), aligned(4), may_alias));
 
 /* Reductions of one vector by halving: four steps. GCC's reduction clause goes through the lanes one by one, which
  * takes most of the time of a short loop. The lanes are overwritten. */

@@ -41,11 +41,14 @@ static int64_t round_up(int64_t n) { return (n + LANES - 1) / LANES * LANES; }
 
 ICSEG_INLINE float dot(const float *a, const float *b, int64_t n) {
     float lane[LANES], rest = 0;
-    icseg_vector sum = {0};
+    icseg_vector low = {0}, high = {0};
     int64_t k = 0;
-    for (; k + LANES <= n; k += LANES) sum += *(const icseg_vector *)(a + k) * *(const icseg_vector *)(b + k);
+    for (; k + LANES <= n; k += LANES) {
+        const icseg_vector *x = (const icseg_vector *)(a + k), *y = (const icseg_vector *)(b + k);
+        low += x[0] * y[0], high += x[1] * y[1];
+    }
     for (; k < n; k++) rest += a[k] * b[k];
-    *(icseg_vector *)lane = sum;
+    ((icseg_vector *)lane)[0] = low, ((icseg_vector *)lane)[1] = high;
     return icseg_lanes_sum(lane) + rest;
 }
 
@@ -53,14 +56,16 @@ ICSEG_INLINE float dot(const float *a, const float *b, int64_t n) {
 ICSEG_INLINE void times_columns(const float *x, const float *columns, int64_t width, int64_t padded, float *out) {
     for (int64_t at = 0; at < padded; at += LANES) {
         const float *c = columns + at;
-        icseg_vector a = {0}, b = {0};
+        icseg_vector a_low = {0}, a_high = {0}, b_low = {0}, b_high = {0}, *to = (icseg_vector *)(out + at);
         int64_t d = 0;
         for (; d + 2 <= width; d += 2, c += 2 * padded) {
-            a += x[d] * *(const icseg_vector *)c;
-            b += x[d + 1] * *(const icseg_vector *)(c + padded);
+            const icseg_vector *first = (const icseg_vector *)c, *second = (const icseg_vector *)(c + padded);
+            a_low += x[d] * first[0], a_high += x[d] * first[1];
+            b_low += x[d + 1] * second[0], b_high += x[d + 1] * second[1];
         }
-        if (d < width) a += x[d] * *(const icseg_vector *)c;
-        *(icseg_vector *)(out + at) = a + b;
+        const icseg_vector *last = (const icseg_vector *)c;
+        if (d < width) a_low += x[d] * last[0], a_high += x[d] * last[1];
+        to[0] = a_low + b_low, to[1] = a_high + b_high;
     }
 }
 
@@ -70,12 +75,15 @@ ICSEG_INLINE void add_rows(float *y, const float *weight, int64_t step, const fl
     int64_t at = 0;
     for (; at + 4 * LANES <= width; at += 4 * LANES) {
         icseg_vector *to = (icseg_vector *)(y + at), a = to[0], b = to[1], c = to[2], d = to[3];
+        icseg_vector e = to[4], f = to[5], g = to[6], h = to[7];
         for (int64_t i = 0; i < n; i++) {
             const icseg_vector *from = (const icseg_vector *)(rows + i * stride + at);
             float w = weight[i * step];
             a += w * from[0], b += w * from[1], c += w * from[2], d += w * from[3];
+            e += w * from[4], f += w * from[5], g += w * from[6], h += w * from[7];
         }
         to[0] = a, to[1] = b, to[2] = c, to[3] = d;
+        to[4] = e, to[5] = f, to[6] = g, to[7] = h;
     }
     for (int64_t i = 0; i < n && at < width; i++) {
         const float *from = rows + i * stride;

@@ -11,7 +11,7 @@
 #include "graph/ops.h"
 #include "base/sampling.h"
 
-enum { LANES = 16 };
+enum { LANES = 8 }; /* one register with AVX2; GCC splits longer vectors into single numbers */
 typedef float lanes __attribute__((vector_size(LANES * sizeof(float))));
 typedef int32_t indices __attribute__((vector_size(LANES * sizeof(int32_t))));
 
@@ -31,7 +31,7 @@ ICSEG_KERNEL static void argmax_row(const state *s, const float *row, int16_t *l
         const float *a = row + s->x[x].low * s->padded, *b = row + s->x[x].high * s->padded;
         float wb = s->x[x].weight, wa = 1 - wb;
         lanes best = (lanes){0} - INFINITY;
-        indices at = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}, now = at;
+        indices at = {0, 1, 2, 3, 4, 5, 6, 7}, now = at;
         for (int64_t k = 0; k < s->padded; k += LANES, now += LANES) {
             lanes low, high;
             memcpy(&low, a + k, sizeof low);
