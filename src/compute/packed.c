@@ -45,18 +45,20 @@ static bool is_stale(const icseg_packed *entry, uint64_t version) {
     return !entry->packings || entry->version != version;
 }
 
-static icseg_status pack(const icseg_packed *entry, const icseg_primitive *p, const float *plain, icseg_error *error) {
-    if (entry->form == ICSEG_PACKED_READY) return icseg_primitive_pack(p, plain, entry->data, error);
-    float *numbers = icseg_alloc(p->packed_size);
-    if (!numbers) return icseg_fail_memory(error, p->packed_size, "packed weights");
-    icseg_status status = icseg_primitive_pack(p, plain, numbers, error);
-    if (status == ICSEG_OK) icseg_f16_from_f32(entry->data, numbers, p->packed_size / sizeof *numbers);
-    icseg_free(numbers);
-    return status;
+enum { CHUNK = 1 << 14 }; /* numbers at a time */
+
+static icseg_status pack_f16(const icseg_packed *entry, const icseg_primitive *p, const float *plain, float *numbers,
+                             icseg_error *error) {
+    int64_t count = (int64_t)(p->packed_size / sizeof(float));
+    uint16_t *to = entry->data;
+    ICSEG_TRY(icseg_primitive_pack(p, plain, numbers, error));
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < count; i += CHUNK)
+        icseg_f16_from_f32(to + i, numbers + i, (size_t)(count - i < CHUNK ? count - i : CHUNK));
+    return ICSEG_OK;
 }
 
 void icseg_packed_expand(const icseg_primitive *p, const void *packed, void *out) {
-    enum { CHUNK = 1 << 14 };
     int64_t count = (int64_t)(p->packed_size / sizeof(float));
     const uint16_t *from = packed;
     float *to = out;
@@ -65,12 +67,14 @@ void icseg_packed_expand(const icseg_primitive *p, const void *packed, void *out
         icseg_f32_from(to + i, from + i, ICSEG_F16, (size_t)(count - i < CHUNK ? count - i : CHUNK));
 }
 
-icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive *p, icseg_packed_form form,
-                              const float *plain, uint64_t version, const void **packed, icseg_error *error) {
+/* work: packed_size bytes, for f16. */
+static icseg_status get(icseg_packed *_Atomic *list, const icseg_primitive *p, icseg_packed_form form,
+                        const float *plain, uint64_t version, void *work, const void **packed, icseg_error *error) {
     icseg_packed *known = find(*list, p, form), *entry = known ? known : open_entry(p, form);
     if (!entry) return icseg_fail_memory(error, p->packed_size, "packed weights");
     if (is_stale(entry, version)) {
-        icseg_status status = pack(entry, p, plain, error);
+        icseg_status status = form == ICSEG_PACKED_F16 ? pack_f16(entry, p, plain, work, error)
+                                                       : icseg_primitive_pack(p, plain, entry->data, error);
         if (status != ICSEG_OK) {
             if (!known) free_entry(entry);
             return status;
@@ -84,6 +88,16 @@ icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive
     }
     *packed = entry->data;
     return ICSEG_OK;
+}
+
+icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive *p, const float *plain,
+                              uint64_t version, const void **packed, icseg_error *error) {
+    return get(list, p, ICSEG_PACKED_READY, plain, version, NULL, packed, error);
+}
+
+icseg_status icseg_packed_get_f16(icseg_packed *_Atomic *list, const icseg_primitive *p, const float *plain,
+                                  uint64_t version, void *work, const void **packed, icseg_error *error) {
+    return get(list, p, ICSEG_PACKED_F16, plain, version, work, packed, error);
 }
 
 const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *p, icseg_packed_form form,

@@ -58,8 +58,11 @@ typedef enum icseg_packed_form { ICSEG_PACKED_READY, ICSEG_PACKED_F16 } icseg_pa
 /* *list is NULL at first. A copy is made when it is first requested, and again when the tensor has another version. One
  * thread at a time may call icseg_packed_get; others may call icseg_packed_find meanwhile with the same version. */
 typedef struct icseg_packed icseg_packed;
-icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive *primitive, icseg_packed_form form,
-                              const float *plain, uint64_t version, const void **packed, icseg_error *error);
+icseg_status icseg_packed_get(icseg_packed *_Atomic *list, const icseg_primitive *primitive, const float *plain,
+                              uint64_t version, const void **packed, icseg_error *error);
+/* The same for a copy in f16. work: packed_size bytes, 64-byte aligned. */
+icseg_status icseg_packed_get_f16(icseg_packed *_Atomic *list, const icseg_primitive *primitive, const float *plain,
+                                  uint64_t version, void *work, const void **packed, icseg_error *error);
 /* The copy of this version, or NULL. */
 const void *icseg_packed_find(const icseg_packed *list, const icseg_primitive *primitive, icseg_packed_form form,
                               uint64_t version);

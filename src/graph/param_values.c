@@ -80,11 +80,31 @@ static void draw(const icseg_param *p, icseg_rng *rng, int64_t count, float *to)
         }
 }
 
+/* Several threads read parts of a large tensor: copying them from the system's cache takes longer than packing. */
+static icseg_status read_parts(const icseg_param *p, float *to, icseg_error *error) {
+    enum { PART = 1 << 18 };
+    icseg_status status = ICSEG_OK;
+#pragma omp parallel for schedule(static) if (p->count > PART)
+    for (int64_t first = 0; first < p->count; first += PART) {
+        int64_t count = p->count - first < PART ? p->count - first : PART;
+        icseg_error own = {0};
+        icseg_status read =
+            icseg_safetensors_read(p->source.file, p->source.entry, (size_t)first, (size_t)count, to + first, &own);
+        if (read == ICSEG_OK) continue;
+#pragma omp critical
+        {
+            status = read;
+            if (error) *error = own;
+        }
+    }
+    return status;
+}
+
 /* In the file's layout. */
 static icseg_status read_stored(const icseg_param *p, float *to, icseg_error *error) {
     const icseg_param_source *s = &p->source;
     if (s->kind == ICSEG_SOURCE_CALL) return s->read(s->from, to, error);
-    return icseg_safetensors_read(s->file, s->entry, 0, (size_t)p->count, to, error);
+    return read_parts(p, to, error);
 }
 
 static icseg_status read_file(const icseg_param *p, float *to, icseg_error *error) {

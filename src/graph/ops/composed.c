@@ -153,8 +153,7 @@ static icseg_status get_weights(const icseg_kernel *k, icseg_composed *c, const 
         *out = plain;
         return ICSEG_OK;
     }
-    if (status == ICSEG_OK)
-        status = icseg_packed_get(&c->packed, primitive, ICSEG_PACKED_READY, plain, c->version, out, error);
+    if (status == ICSEG_OK) status = icseg_packed_get(&c->packed, primitive, plain, c->version, out, error);
     icseg_free(plain);
     return status;
 }

@@ -109,7 +109,7 @@ static icseg_status get_weights(const icseg_kernel *k, icseg_folded *f, const ic
         f->bytes += (size_t)count * sizeof *plain;
         return ICSEG_OK;
     }
-    status = icseg_packed_get(&f->packed, primitive, ICSEG_PACKED_READY, plain, f->version, out, error);
+    status = icseg_packed_get(&f->packed, primitive, plain, f->version, out, error);
     icseg_free(plain);
     return status;
 }

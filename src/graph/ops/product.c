@@ -63,25 +63,28 @@ icseg_status icseg_weights_plain(const icseg_kernel *k, int i, const void **out,
 
 /* Called under the parameter's lock. Another thread may have packed it in the meantime. */
 static icseg_status pack_param(icseg_param *param, const icseg_primitive *primitive, icseg_packed_form form,
-                               const void **out, icseg_error *error) {
+                               void *scratch, const void **out, icseg_error *error) {
     const float *plain;
     float *copy;
     *out = icseg_packed_find(param->packed, primitive, form, param->version);
     if (*out) return ICSEG_OK;
     param->free_packed = icseg_packed_free;
     ICSEG_TRY(icseg_param_borrow(param, &plain, &copy, error));
-    icseg_status status = icseg_packed_get(&param->packed, primitive, form, plain, param->version, out, error);
+    icseg_status status =
+        form == ICSEG_PACKED_F16
+            ? icseg_packed_get_f16(&param->packed, primitive, plain, param->version, scratch, out, error)
+            : icseg_packed_get(&param->packed, primitive, plain, param->version, out, error);
     icseg_free(copy);
     return status;
 }
 
-/* The packed copy that a parameter keeps. */
+/* The packed copy that a parameter keeps. Making one in f16 takes the scratch memory of the operand. */
 static icseg_status get_kept(icseg_param *param, const icseg_primitive *primitive, icseg_packed_form form,
-                             const void **out, icseg_error *error) {
+                             void *scratch, const void **out, icseg_error *error) {
     *out = icseg_packed_find(param->packed, primitive, form, param->version);
     if (*out) return ICSEG_OK;
     pthread_mutex_lock(param->lock);
-    icseg_status status = pack_param(param, primitive, form, out, error);
+    icseg_status status = pack_param(param, primitive, form, scratch, out, error);
     pthread_mutex_unlock(param->lock);
     return status;
 }
@@ -108,8 +111,8 @@ icseg_status icseg_weights_get_next(const icseg_kernel *k, int i, const icseg_pr
     if (!icseg_primitive_packed_size(primitive)) return icseg_weights_plain(k, i, out, error);
     if (!keeps_packed(k, i)) return pack_here(k, i, primitive, scratch, error);
     bool f16 = k->expanded_inputs >> i & 1 && icseg_param_is_f16(param);
-    if (!f16) return get_kept(param, primitive, ICSEG_PACKED_READY, out, error);
-    ICSEG_TRY(get_kept(param, primitive, ICSEG_PACKED_F16, &kept, error));
+    if (!f16) return get_kept(param, primitive, ICSEG_PACKED_READY, NULL, out, error);
+    ICSEG_TRY(get_kept(param, primitive, ICSEG_PACKED_F16, scratch, &kept, error));
     if (*expanded != kept) icseg_packed_expand(primitive, kept, scratch);
     *expanded = kept;
     return ICSEG_OK;
