@@ -11,13 +11,16 @@
 #   THREADS=2      threads of both sides (default: all cores)
 #   CPU_TIME=1     CPU time of one thread on both sides instead of wall time, for shared machines
 #   PYTHON=python3 an interpreter with torch
+#   ISA=avx2       limits both sides to AVX2, ONNX Runtime and icseg's loops outside its products excepted. A build with
+#                  -DCMAKE_C_FLAGS="-march=x86-64-v3 -DICSEG_NO_CLONES" limits those, too
+#   PROGRAM=build/icseg   another build of icseg
 set -u
 cd "$(dirname "$0")/.."
 rounds=${1:-3}
 shift $(($# > 0 ? 1 : 0))
 python=${PYTHON:-python3}
 threads=${THREADS:-$(nproc)}
-program=build/icseg
+program=${PROGRAM:-build/icseg}
 work=$(mktemp -d /tmp/icseg_vs.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
@@ -27,6 +30,15 @@ torch=$("$python" -c 'import torch; print(torch.__version__)' 2>"$work/why") || 
     tail -1 "$work/why" >&2
     exit 1
 }
+
+case ${ISA:-} in
+"") ;;
+avx2)
+    export ONEDNN_MAX_CPU_ISA=AVX2 DNNL_MAX_CPU_ISA=AVX2 MKL_ENABLE_INSTRUCTIONS=AVX2 # read by the libraries
+    export ATEN_CPU_CAPABILITY=avx2
+    ;;
+*) echo "$0: ISA=$ISA: avx2 is expected, or nothing" >&2; exit 2 ;;
+esac
 
 . bench/clock.sh
 export OMP_NUM_THREADS=$threads
@@ -103,7 +115,7 @@ with_own() {
 }
 
 machine=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
-echo "$machine, $what; PyTorch $torch; $($program --version); $rounds rounds; $(date +%F)"
+echo "$machine, $what${ISA:+, limited to $ISA}; PyTorch $torch; $($program --version); $rounds rounds; $(date +%F)"
 echo
 echo "| case, f32 unless stated otherwise | peer s/image | icseg s/image | faster | peer MiB | icseg MiB | ratio |"
 echo "|---|---|---|---|---|---|---|"
