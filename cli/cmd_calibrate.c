@@ -10,6 +10,7 @@
 #include "images.h"
 #include "inference.h"
 #include "inputs.h"
+#include "json.h"
 #include "support.h"
 
 struct options {
@@ -20,6 +21,7 @@ struct options {
     icseg_strings images;
     int32_t resize_short, resize_long;
     image_options values;
+    bool json;
 };
 
 enum { ON, OFF };
@@ -58,6 +60,7 @@ static const icseg_option rows[] = {
      "with --resize-short: limit the long side to N pixels", .metavar = "N", .shown = "no limit",
      ICSEG_BETWEEN(0, ICSEG_IMAGE_MAX_SIDE)},
     IMAGE_ROWS(struct options, values, "as in training, else as the file says"),
+    {"json", ICSEG_FIELD_BOOL(struct options, json), "print one line of JSON instead of text"},
 };
 
 static void defaults(void *values) {
@@ -77,6 +80,7 @@ typedef struct job {
     icseg_eval_options eval;
     input_list inputs;
     image_reader *reader;
+    icseg_search_result found; /* of --keep-f32 auto */
 } job;
 
 typedef icseg_status (*image_function)(icseg_calibrator *, const icseg_image *, icseg_error *);
@@ -171,16 +175,15 @@ static void print_costs(const icseg_search_result *r) {
 static icseg_status search(job *j, const struct options *o, const icseg_command_context *context, icseg_error *error) {
     icseg_search_options options = {ICSEG_SEARCH_OPTIONS_INIT, .agree = o->agree / 100, .work = o->keep_work / 100,
                                     .progress = &context->progress};
-    icseg_search_result result = {ICSEG_SEARCH_RESULT_INIT};
     icseg_image images[MAX_SEARCHED] = {{0}};
     size_t all = j->inputs.count, count = all < MAX_SEARCHED ? all : MAX_SEARCHED;
     icseg_status status = ICSEG_OK;
     for (size_t i = 0; i < count && status == ICSEG_OK; i++)
         status = image_read(j->reader, j->inputs.files[(2 * i + 1) * all / (2 * count)].path, &images[i], error);
     if (status == ICSEG_OK)
-        status = icseg_calibrator_search(j->calibrator, images, (int32_t)count, &options, &result, error);
+        status = icseg_calibrator_search(j->calibrator, images, (int32_t)count, &options, &j->found, error);
     for (size_t i = 0; i < count; i++) icseg_image_close(&images[i]);
-    if (status == ICSEG_OK) print_costs(&result);
+    if (status == ICSEG_OK && !o->json) print_costs(&j->found);
     return status;
 }
 
@@ -190,10 +193,78 @@ static icseg_status keep_layers(job *j, const struct options *o, const icseg_com
     return strcmp(o->keep_f32, "none") ? keep_named(j->calibrator, o->keep_f32, error) : ICSEG_OK;
 }
 
+/* -- JSON */
+
+/* What icseg_calibrator_search found; null if it was not called. */
+static json_t *search_json(const icseg_search_result *r, bool *failed) {
+    json_t *costs = r->count ? json_array() : NULL;
+    if (!r->count) return json_null();
+    for (int32_t i = 0; i < r->count; i++) {
+        const icseg_layer_cost *c = &r->costs[i];
+        json_add(costs,
+                 json_pack("{ss ss si sf sf sb}", "first", c->first, "last", c->last, "layers", (int)c->layers,
+                           "changed", c->changed, "work", c->work, "kept_f32", (int)c->kept_f32),
+                 failed);
+    }
+    return json_pack("{sf sf si so}", "before", r->before, "after", r->after, "kept", (int)r->kept, "costs", costs);
+}
+
+/* By the names of precisions; null for those that this processor does not support. */
+static icseg_status agreement_json(const icseg_model *model, json_t *to, bool *failed, icseg_error *error) {
+    for (size_t i = 0; i < INFERENCE_COMPARED; i++) {
+        icseg_label_agreement a = {ICSEG_LABEL_AGREEMENT_INIT};
+        TRY(icseg_model_agreement(model, inference_compared[i], &a, error));
+        json_t *value =
+            a.images ? json_pack("{sf sf si}", "mean", a.mean, "low", a.low, "images", (int)a.images) : json_null();
+        *failed |= json_object_set_new(to, inference_precisions[inference_compared[i]], value) != 0;
+    }
+    return ICSEG_OK;
+}
+
+/* The layers of an image of 512 x 512 by their precision on this processor. */
+static icseg_status count_layers(icseg_model *model, icseg_session_layers *out, icseg_error *error) {
+    enum { SIDE = 512 };
+    icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT, .precision = ICSEG_PRECISION_INT8};
+    icseg_session *session;
+    icseg_status status = icseg_session_open(&session, model, &options, error);
+    if (status == ICSEG_OK) status = icseg_session_layers_at(session, 1, SIDE, SIDE, out, error);
+    icseg_session_close(&session);
+    return status;
+}
+
+static icseg_status print_json(const job *j, const struct options *o, icseg_error *error) {
+    icseg_model_calibration found = {ICSEG_MODEL_CALIBRATION_INIT};
+    icseg_session_layers layers = {ICSEG_SESSION_LAYERS_INIT};
+    icseg_string text = {0};
+    bool failed = false;
+    TRY(icseg_model_calibration_of(j->calibrated, &found, error));
+    TRY(count_layers(j->calibrated, &layers, error));
+    json_t *agreement = json_object();
+    icseg_status status = agreement ? agreement_json(j->calibrated, agreement, &failed, error) : ICSEG_OK;
+    json_t *line = json_pack(
+        "{so si ss sb s{si si si} so ss so}", "checkpoint", json_text(o->out), "images", (int)j->inputs.count, "ranges",
+        o->ranges, "bias_correction", o->bias_correction == ON, "layers", "int8", (int)layers.int8, "f32",
+        (int)layers.f32, "kept_f32", (int)found.kept_f32, "agreement", agreement, "auto",
+        inference_precisions[icseg_model_auto_precision(j->calibrated)], "search", search_json(&j->found, &failed));
+    if (status != ICSEG_OK) {
+        json_decref(line);
+        return status;
+    }
+    TRY(json_finish(line, failed, JSON_REAL_PRECISION(9), &text, error));
+    puts(text.data);
+    icseg_string_close(&text);
+    return ICSEG_OK;
+}
+
+static icseg_status print_text(const job *j, const struct options *o, icseg_error *error) {
+    printf("%s\n", o->out);
+    return print_agreement(j->calibrated, error);
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     const struct options *o = values;
     image_reader reader;
-    job j = {.reader = &reader};
+    job j = {.reader = &reader, .found = {ICSEG_SEARCH_RESULT_INIT}};
     icseg_status status;
     icseg_calibrator_options options = {ICSEG_CALIBRATOR_OPTIONS_INIT, .eval = &j.eval,
                                         .no_bias_correction = o->bias_correction == OFF};
@@ -218,8 +289,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     TRY_GOTO(inputs_for_each(&j.inputs, context, "compare", compare_one, &j, error));
     TRY_GOTO(icseg_calibrator_model(j.calibrator, &j.calibrated, error));
     TRY_GOTO(icseg_model_save(j.calibrated, o->out, error));
-    printf("%s\n", o->out);
-    TRY_GOTO(print_agreement(j.calibrated, error));
+    TRY_GOTO((o->json ? print_json : print_text)(&j, o, error));
 done:
     icseg_calibrator_close(&j.calibrator);
     icseg_model_close(&j.calibrated);
@@ -247,10 +317,15 @@ const icseg_command icseg_command_calibrate = {
                    "images with some layers in int8 and the others in f32, and prints the share of\n"
                    "labels that change, and the share of all layers' work. The layers that change\n"
                    "the most labels for their work stay f32, until --agree or --keep-work is\n"
-                   "reached.\n",
+                   "reached.\n"
+                   "\n"
+                   "`--json` prints the checkpoint, the number of images, the layers in int8 and in\n"
+                   "f32 for an image of 512x512, the shares of labels as in f32, and what the\n"
+                   "search of layers found.\n",
     .examples = "icseg calibrate checkpoint.safetensors photos/ --out int8.safetensors\n"
                 "icseg calibrate checkpoint.safetensors photos/ --out int8.safetensors \\\n"
                 "    --keep-f32 auto\n"
+                "icseg calibrate checkpoint.safetensors photos/ --out int8.safetensors --json\n"
                 "icseg predict int8.safetensors street.jpg --out labels --precision int8\n"
                 "icseg predict int8.safetensors street.jpg --out labels --precision auto\n",
     .options = ICSEG_TABLE(rows),

@@ -39,7 +39,9 @@ from .labels import (
     LabelFile, class_shares, encode_labels, palette, read_label_file, read_labels, resize_labels, write_labels,
 )
 from .metrics import Confusion, Metrics
-from .model import Agreement, Calibration, Model, OpenVocabulary, create, load, presets
+from .model import (
+    Agreement, Calibration, LayerCost, LayerSearch, Model, OpenVocabulary, create, load, presets,
+)
 from .open_vocabulary import open_vocabulary
 from .progress import Progress
 from .recipe import Recipe, RecipeKey
@@ -94,6 +96,8 @@ __all__ = [
     "ImportSummary",
     "InternalError",
     "LabelFile",
+    "LayerCost",
+    "LayerSearch",
     "load",
     "load_tensors",
     "Metrics",

@@ -70,6 +70,41 @@ class Agreement(NamedTuple):
     low: float
 
 
+class LayerCost(NamedTuple):
+    """What INT8 costs in a layer, or in neighbouring layers that cost little.
+
+    Attributes:
+        first: the name of the first layer's weights, in the order of the checkpoint.
+        last: that of the last one; the same for one layer.
+        layers: their number.
+        changed: share of the labels that change when only these layers are INT8, or that no longer change when all
+            others are.
+        work: share of the multiplications of all layers.
+        kept_f32: whether the layer stays f32.
+    """
+
+    first: str
+    last: str
+    layers: int
+    changed: float
+    work: float
+    kept_f32: bool
+
+
+class LayerSearch(NamedTuple):
+    """What `icseg.calibrate(..., keep_f32="auto")` found.
+
+    Attributes:
+        before: share of the labels of the searched images that are those of "f32" with all layers in INT8.
+        after: the same with the layers that stay f32.
+        costs: of all layers, in the order of the checkpoint.
+    """
+
+    before: float
+    after: float
+    costs: list[LayerCost]
+
+
 class OpenVocabulary(NamedTuple):
     """What an open-vocabulary model was made of (`icseg.open_vocabulary`).
 
@@ -183,6 +218,7 @@ class Model(Closing):
                 calibration.kept_f32,
             )
             self._agreement = _agreement(model)
+            self._search: Optional[LayerSearch] = None
             self._auto_precision = name_of(PRECISIONS, lib.icseg_model_auto_precision(model))
             info = lib.icseg_model_open_vocabulary_info(model)
             self._open_vocabulary = _open_vocabulary(info.contents) if info else None
@@ -317,6 +353,11 @@ class Model(Closing):
     def agreement(self) -> dict[str, Agreement]:
         """How well labels agree with those of "f32", for each precision that `icseg.calibrate` compared."""
         return dict(self._agreement)
+
+    @property
+    def search(self) -> Optional[LayerSearch]:
+        """The search of layers, if `icseg.calibrate(..., keep_f32="auto")` returned this model. Files do not have it."""
+        return self._search
 
     @property
     def auto_precision(self) -> str:

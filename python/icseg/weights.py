@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Optional, Union
 
 from . import _declarations as c
-from ._library import Exclusive, Handle, call, encode, init, owned_text, path_bytes, path_text, text_array
+from ._library import (
+    Exclusive, Handle, call, encode, init, owned_text, path_bytes, path_text, text as text_of, text_array,
+)
 from ._memory import as_image
 from ._options import EvalOptions, choose, eval_pointer
 from .image import ImageLike
-from .model import Model, check_several, load
+from .model import LayerCost, LayerSearch, Model, check_several, load
 from .progress import CallbackLike, Watch
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -77,15 +79,21 @@ def convert_weights(
     return owned_text(summary)
 
 
-def _search(pointer: Any, model: Model, images: Sequence[ImageLike], how: Any, progress: CallbackLike) -> None:
+def _search(pointer: Any, model: Model, images: Sequence[ImageLike], how: Any, progress: CallbackLike) -> LayerSearch:
     """Keeps layers in f32, searched with three of the images, from the whole list."""
     count = min(3, len(images))
     chosen = [(2 * i + 1) * len(images) // (2 * count) for i in range(count)]
     arrays = [model._read(images[i], f"images[{i}]").rgb() for i in chosen]
     structs = (c.icseg_image * count)(*[as_image(array) for array in arrays])
+    found = init(c.icseg_search_result)
     with Watch(progress) as watch:
         how.progress = watch.pointer
-        call("icseg_calibrator_search", pointer, structs, count, ctypes.byref(how), None)
+        call("icseg_calibrator_search", pointer, structs, count, ctypes.byref(how), ctypes.byref(found))
+    costs = [
+        LayerCost(text_of(cost.first), text_of(cost.last), cost.layers, cost.changed, cost.work, cost.kept_f32)
+        for cost in found.costs[: found.count]
+    ]
+    return LayerSearch(found.before, found.after, costs)
 
 
 def _each(calibrator: Any, model: Model, images: Iterable[ImageLike], function: str) -> None:
@@ -123,7 +131,8 @@ def calibrate(
         bias_correction: whether INT8 subtracts from the biases what rounding the weights adds to the mean of each
             output channel.
         keep_f32: names of layers' weights that stay in f32, or beginnings of such names up to a dot; "auto": the layers
-            that cost the most accuracy, which are searched with three of the images. This takes minutes.
+            that cost the most accuracy, which are searched with three of the images. This takes minutes. The model
+            then has the costs of layers as `search`.
         agree: "auto" keeps layers until this share of the labels are those of f32.
         keep_work: "auto" keeps layers that have at most this share of the work of all layers.
         compare: whether the images are labelled in "int8", "bf16" and "bf16x2", too, as far as the processor supports
@@ -169,6 +178,7 @@ def calibrate(
     listed = list(images) if automatic or compare else images
     calibrator = Exclusive(c.icseg_calibrator, "icseg_calibrator_close", "calibrator")
     made = Handle(c.icseg_model, "icseg_model_close", "model")
+    search: Optional[LayerSearch] = None
     with model._session, model._handle as pointer:
         call("icseg_calibrator_open", ctypes.byref(calibrator.pointer), pointer, ctypes.byref(how))
     with calibrator as pointer:
@@ -176,12 +186,14 @@ def calibrate(
             call("icseg_calibrator_keep_f32", pointer, encode(layer, "keep_f32"))
         _each(pointer, model, listed, "icseg_calibrator_add")
         if automatic:
-            _search(pointer, model, listed, init(c.icseg_search_options, agree=agree, work=keep_work), progress)
+            aims = init(c.icseg_search_options, agree=agree, work=keep_work)
+            search = _search(pointer, model, listed, aims, progress)
         if compare:
             _each(pointer, model, listed, "icseg_calibrator_compare")
         call("icseg_calibrator_model", pointer, ctypes.byref(made.pointer))
     calibrator.close()
     calibrated = Model(made, threads=threads, name=f"{model._name}, calibrated" if out is None else path_text(out))
+    calibrated._search = search
     if out is not None:
         calibrated.save(out)
     return calibrated

@@ -203,6 +203,12 @@ def test_calibrating_is_that_of_the_program(checkpoint: Path, photos: list[Path]
             model, photos[:3], keep_f32="auto", agree=0.9999, keep_work=0.5, progress=lambda p: stages.append(p.stage)
         )
         assert found.is_calibrated and "measure layers" in stages
+        assert found.search is not None and 0 <= found.search.before <= 1 and 0 <= found.search.after <= 1
+        assert sum(cost.layers for cost in found.search.costs) == found.calibration.layers
+        assert sum(cost.kept_f32 for cost in found.search.costs) == found.calibration.kept_f32
+        assert abs(sum(cost.work for cost in found.search.costs) - 1) < 1e-6
+        assert found.search.costs[0].first == "visual.conv1.weight"
+    assert made.search is None and kept.search is None
     for bad in (
         {"ranges": "min"},
         {"percentile": 40},

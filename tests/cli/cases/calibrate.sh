@@ -51,7 +51,7 @@ refuse 1 'safetensors' icseg calibrate "$val/000000.jpg" "$val" --out "$work/x"
 expect 0 '^int8 calibration +none$' icseg info "$tiny"
 expect 0 '^int8 calibration +all [0-9]+ layers; this processor runs [0-9]+ in int8 and [0-9]+ in f32, and [0-9]+ attention operators in int8 and [0-9]+ in f32$' icseg info "$work/int8.safetensors"
 bad=$work/bad.safetensors
-LC_ALL=C sed 's/{\\"version\\": 3/{\\"version\\": 1/' "$work/int8.safetensors" >"$bad"
+LC_ALL=C sed 's/{\\"version\\": 4/{\\"version\\": 1/' "$work/int8.safetensors" >"$bad"
 check 'the edit changed the version' test "$(cmp "$bad" "$work/int8.safetensors")"
 expect 0 '^int8 calibration +the INT8 calibration has the format of another version; calibrate it again' icseg info "$bad"
 refuse 2 'bad.safetensors: the INT8 calibration has the format of another version; calibrate it again with .icseg calibrate.' \
@@ -65,6 +65,21 @@ refuse 2 'bad.safetensors: the INT8 calibration covers [0-9]+ of [0-9]+ layers; 
     icseg predict "$bad" "$val" --out "$work/q" --precision int8
 check 'it calibrates again' bash -c "'$program' calibrate '$bad' '$val' --out '$work/mended.safetensors' >/dev/null 2>&1 &&
     cmp '$work/int8.safetensors' '$work/mended.safetensors'"
+
+# One line of JSON.
+"$program" calibrate "$tiny" "$val/000000.jpg" --out "$work/j.safetensors" --keep-f32 decoder.neck --json \
+    >"$work/calibrate.json" 2>/dev/null
+check 'one line' test "$(wc -l <"$work/calibrate.json")" = 1
+check 'the facts of the calibration' python3 - "$work/calibrate.json" "$work/j.safetensors" <<'PYTHON'
+import json, sys
+found = json.load(open(sys.argv[1]))
+assert found["checkpoint"] == sys.argv[2] and found["images"] == 1 and found["search"] is None
+assert found["ranges"] == "mse" and found["bias_correction"] is True and found["auto"] == "f32"
+assert found["layers"]["kept_f32"] == 8 and found["layers"]["f32"] >= 8
+assert set(found["agreement"]) == {"int8", "bf16", "bf16x2"}
+for a in found["agreement"].values():
+    assert a is None or (a["images"] == 1 and 0 < a["mean"] <= 1 and a["low"] == 0)
+PYTHON
 
 # Ranges, bias correction, layers that stay f32.
 expect 0 "^$work/r.safetensors\$" icseg calibrate "$tiny" "$val" --out "$work/r.safetensors" --ranges max
@@ -91,6 +106,16 @@ if grep -qw avx2 /proc/cpuinfo; then
     expect 0 'changed labels +work +kept +layers' icseg calibrate "$tiny" "$val" --out "$work/auto.safetensors" \
         --keep-f32 auto --agree 60
     expect 0 '000000.png' icseg predict "$work/auto.safetensors" "$val" --out "$work/p" --precision int8
+    "$program" calibrate "$tiny" "$val" --out "$work/auto.safetensors" --keep-f32 auto --agree 99.9 --keep-work 30 \
+        --json >"$work/search.json" 2>/dev/null
+    check 'JSON has the costs of layers' python3 - "$work/search.json" <<'PYTHON'
+import json, sys
+found = json.load(open(sys.argv[1]))
+search, layers = found["search"], found["layers"]
+assert sum(cost["layers"] for cost in search["costs"]) == layers["int8"] + layers["f32"]
+assert sum(cost["kept_f32"] for cost in search["costs"]) == search["kept"] == layers["kept_f32"]
+assert 0 <= search["before"] <= 1 and 0 <= search["after"] <= 1
+PYTHON
 else
     echo 'skipped: --keep-f32 auto, because this processor does not have AVX2'
 fi
