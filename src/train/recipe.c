@@ -52,18 +52,18 @@ static icseg_status apply(icseg_recipe *recipe, const icseg_recipe_assignment *a
 /* ---- align_weights written as a list: [0.1, 0.2, 0.4] for strides 8, 16, 32 ---- */
 
 static bool is_weight_list(const icseg_recipe_assignment *a) {
-    return !strcmp(a->key, "model.align_weights") && a->count && !strchr(a->items[0], ':');
+    return !strcmp(a->key, "model.align_weights") && (!a->count || !strchr(a->items[0], ':'));
 }
 
-/* Turns the list into "{8: 0.1, 16: 0.2, 32: 0.4}". */
+/* Turns the list into "{8: 0.1, 16: 0.2, 32: 0.4}". An empty list and "{}" are for a model without strides. */
 static icseg_status apply_weight_list(icseg_recipe *recipe, const icseg_recipe_assignment *a, icseg_error *error) {
     icseg_string list = {0}, mapping = {0};
     for (size_t i = 0; i < a->count; i++) icseg_string_printf(&list, "%s%s", i ? "," : "", a->items[i]);
     size_t given = 0, needed = 0;
-    const char *at = list.data ? list.data + strspn(list.data, " [") : "";
+    const char *at = list.data ? list.data + strspn(list.data, " [{") : "";
     for (int level = 0; level < ICSEG_LEVELS; level++) {
         if (!recipe->settings.model.align[level]) continue;
-        size_t length = strcspn(at, ",] ");
+        size_t length = strcspn(at, ",]} ");
         needed++;
         given += length > 0;
         icseg_string_printf(&mapping, "%s%d: %.*s", mapping.size ? ", " : "", (int)icseg_strides[level], (int)length,
@@ -71,7 +71,7 @@ static icseg_status apply_weight_list(icseg_recipe *recipe, const icseg_recipe_a
         at += length;
         at += strspn(at, ", ");
     }
-    at += strspn(at, "] ");
+    at += strspn(at, "]} ");
     icseg_status status;
     if (list.failed || mapping.failed)
         status = icseg_fail_memory(error, 0, "align_weights");
@@ -83,8 +83,8 @@ static icseg_status apply_weight_list(icseg_recipe *recipe, const icseg_recipe_a
         const char *item = mapping.data;
         icseg_recipe_assignment mapped = *a;
         mapped.items = &item;
-        mapped.count = 1;
-        mapped.list = false;
+        mapped.count = needed ? 1 : 0;
+        mapped.list = !needed;
         status = apply(recipe, &mapped, error);
     }
     icseg_string_close(&list);

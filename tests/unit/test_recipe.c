@@ -112,6 +112,7 @@ static void every_kind_of_value_is_read(void **state) {
 
 static void align_weights_may_be_a_list_in_the_order_of_strides(void **state) {
     struct fixture *f = *state;
+    static const char *const none[] = {"[0.5]", "[]", "{}"};
     accept(f, "model:\n  align_weights: [0.5, 0.25]\n  align_strides: [8, 32]\n");
     const double *weights = f->recipe->settings.model.align_weights;
     assert_true(weights[1] == 0.5 && weights[3] == 0.25 && weights[2] != weights[2]); /* NaN: not set */
@@ -120,8 +121,18 @@ static void align_weights_may_be_a_list_in_the_order_of_strides(void **state) {
     assert_int_equal(icseg_recipe_assign(f->recipe, "model.align_weights=1,2,3", &f->error), ICSEG_ERROR_ARGUMENT);
     assert_string_equal(f->error.message,
                         "model.align_weights: a list needs one weight for each of the 2 align_strides");
-    refuse(f, "model:\n  align_weights: [0.5]\n",
-           ":2: model.align_weights: a list needs one weight for each of the 3 align_strides");
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        char text[100];
+        snprintf(text, sizeof text, "model:\n  align_weights: %s\n", none[i]);
+        refuse(f, text, ":2: model.align_weights: a list needs one weight for each of the 3 align_strides");
+        snprintf(text, sizeof text, "model:\n  align_weights: %s\n  align_strides: []\n", none[i]);
+        if (i > 0) accept(f, text);
+    }
+    char *value;
+    assert_int_equal(icseg_recipe_get(f->recipe, "model.align_weights", &value, NULL), ICSEG_OK);
+    assert_string_equal(value, "{}");
+    assert_int_equal(icseg_recipe_set(f->recipe, "model.align_weights", value, &f->error), ICSEG_OK);
+    icseg_buffer_free(value);
 }
 
 static void wrong_keys_and_values_are_refused_by_line(void **state) {
