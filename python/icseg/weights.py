@@ -187,7 +187,7 @@ def calibrate(
         _each(pointer, model, listed, "icseg_calibrator_add")
         if automatic:
             aims = init(c.icseg_search_options, agree=agree, work=keep_work)
-            search = _search(pointer, model, listed, aims, progress)
+            search = _search(pointer, model, list(listed), aims, progress)
         if compare:
             _each(pointer, model, listed, "icseg_calibrator_compare")
         call("icseg_calibrator_model", pointer, ctypes.byref(made.pointer))
