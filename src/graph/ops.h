@@ -87,6 +87,9 @@ icseg_value icseg_slice(icseg_graph *g, icseg_value x, int axis, int64_t begin, 
 icseg_value icseg_repeat(icseg_graph *g, icseg_value x, int64_t count); /* x S -> (count, S...) */
 /* table (R, C), ids[count] < R; copied -> (count, C). No gradient: for frozen tables. */
 icseg_value icseg_embedding(icseg_graph *g, icseg_value table, int count, const int32_t *ids);
+/* table (R, C), ids (S...) of I32, an input of the graph -> (S..., C). A run with an id outside of the table fails with
+ * ICSEG_ERROR_ARGUMENT. */
+icseg_value icseg_lookup(icseg_graph *g, icseg_value table, icseg_value ids);
 /* x (B, L, C), rows[count] < L, strictly ascending; copied -> (B, count, C). */
 icseg_value icseg_gather_rows(icseg_graph *g, icseg_value x, int count, const int32_t *rows);
 /* x (B, L, C) -> (B, count, C): means of sizes[0] rows, the next sizes[1] rows, ...; L is their sum. */
@@ -118,6 +121,9 @@ typedef struct icseg_contrast_options {
 } icseg_contrast_options;
 /* The align-guided contrastive loss (docs/method.md): score (B, h, w, K) -> (1); 0 without pairs. */
 icseg_value icseg_align_contrast(icseg_graph *g, icseg_value score, icseg_value labels, icseg_contrast_options options);
+/* CLIP's loss: similarity (1, N, N) of N images (rows) and their N texts (columns), log_scale (1) -> (1): the mean
+ * cross-entropy of rows and columns of exp(log_scale) * similarity, in which the diagonal is right. */
+icseg_value icseg_clip_contrast(icseg_graph *g, icseg_value similarity, icseg_value log_scale);
 /* logits (B, h, w, K) upsampled bilinearly to (H, W) -> out[0]: the class with the largest logit (the lowest index
  * among equals), I16 (B, H, W); out[1]: its softmax probability, f32 (B, H, W), if `confidence`, else ICSEG_NONE. */
 void icseg_upsampled_argmax(icseg_graph *g, icseg_value logits, int64_t height, int64_t width, bool confidence,

@@ -98,6 +98,25 @@ static void contrast(const op_case *c, const double *const *in, double *out) {
     out[0] = pairs > 0 ? c->number[1] * sum / pairs : 0;
 }
 
+static icseg_value build_clip_contrast(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    (void)c;
+    return icseg_clip_contrast(g, in[0], in[1]);
+}
+
+static void clip_contrast(const op_case *c, const double *const *in, double *out) {
+    int64_t n = c->input[0].shape.dim[1];
+    double scale = exp(in[1][0]);
+    out[0] = 0;
+    for (int64_t i = 0; i < n; i++) {
+        double row = 0, column = 0, right = exp(scale * in[0][i * n + i]);
+        for (int64_t j = 0; j < n; j++) {
+            row += exp(scale * in[0][i * n + j]);
+            column += exp(scale * in[0][j * n + i]);
+        }
+        out[0] -= (log(right / row) + log(right / column)) / (2 * (double)n);
+    }
+}
+
 static icseg_value build_argmax(icseg_graph *g, const icseg_value *in, const op_case *c) {
     icseg_value out[2];
     icseg_upsampled_argmax(g, in[0], (int64_t)c->number[0], (int64_t)c->number[1], c->number[2] > 0, out);
@@ -123,6 +142,8 @@ static void argmax(const op_case *c, const double *const *in, double *out) {
 
 #define X(...)                                                                                                         \
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
+#define FIXED(...)                                                                                                     \
+    { OP_FIXED, ICSEG_SHAPE(__VA_ARGS__), 0 }
 #define L(K, ...)                                                                                                      \
     { OP_LABELS, ICSEG_SHAPE(__VA_ARGS__), K }
 #define UPSAMPLED_CROSS_ENTROPY(LABEL, SCALE, WEIGHT, ...)                                                             \
@@ -135,6 +156,8 @@ static void argmax(const op_case *c, const double *const *in, double *out) {
         "align_contrast", LABEL, 2, {__VA_ARGS__}, build_contrast, contrast, 1e-6, 1e-5, false,                        \
             {TAU, WEIGHT, POSITIVES, NEGATIVES}, NULL                                                                  \
     }
+#define CLIP_CONTRAST(LABEL, ...)                                                                                      \
+    { "clip_contrast", LABEL, 2, {__VA_ARGS__}, build_clip_contrast, clip_contrast, 1e-6, 1e-5, false, {0}, NULL }
 /* Labels are the same integers, probabilities have a tolerance. */
 #define UPSAMPLED_ARGMAX(LABEL, CONFIDENCE, TOLERANCE, HEIGHT, WIDTH, ...)                                             \
     {                                                                                                                  \
@@ -153,6 +176,10 @@ static void losses_agree_with_their_definitions(void **state) {
         ALIGN_CONTRAST("all chosen", 0.5, 0.1, 100, 100, X(2, 4, 5, 3), L(3, 2, 8, 10)),
         ALIGN_CONTRAST("few chosen", 0.3, 1, 3, 5, X(3, 6, 7, 5), L(5, 3, 24, 28)),
         ALIGN_CONTRAST("300 classes", 0.3, 10, 3, 5, X(2, 6, 7, 300), L(300, 2, 12, 14)),
+        CLIP_CONTRAST(NULL, X(1, 7, 7), X(1)),
+        CLIP_CONTRAST("two pairs", X(1, 2, 2), X(1)),
+        CLIP_CONTRAST("a fixed scale", X(1, 33, 33), FIXED(1)),
+        CLIP_CONTRAST("only the scale trains", FIXED(1, 20, 20), X(1)),
         UPSAMPLED_ARGMAX("labels", 0, 0, 21, 23, 2, 5, 6, 7),
         UPSAMPLED_ARGMAX("labels, 300 classes", 0, 0, 13, 11, 1, 4, 5, 300),
         UPSAMPLED_ARGMAX("confidence", 1, 1e-6, 21, 23, 2, 5, 6, 7),
@@ -171,6 +198,7 @@ static void random_sizes_agree(void **state) {
         const op_case cases[] = {
             UPSAMPLED_CROSS_ENTROPY(NULL, 2, 0.4, X(b, h, w, k), L(k, b, height, width)),
             ALIGN_CONTRAST(NULL, 0.3, 1, positives, negatives, X(b, h, w, k), L(k, b, height, width)),
+            CLIP_CONTRAST(NULL, X(1, height, height), X(1)),
             UPSAMPLED_ARGMAX(NULL, 0, 0, height, width, b, h, w, k),
             UPSAMPLED_ARGMAX(NULL, 1, 2e-6, height, width, b, h, w, k),
         };

@@ -71,6 +71,19 @@ static void repeat(const op_case *c, const double *const *in, double *out) {
     for (int64_t i = 0; i < size_of(c, 0) * (int64_t)c->number[0]; i++) out[i] = in[0][i % size_of(c, 0)];
 }
 
+/* -- lookup */
+
+static icseg_value build_lookup(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    (void)c;
+    return icseg_lookup(g, in[0], in[1]);
+}
+
+static void lookup(const op_case *c, const double *const *in, double *out) {
+    int64_t width = c->input[0].shape.dim[1];
+    for (int64_t i = 0; i < size_of(c, 1); i++)
+        for (int64_t j = 0; j < width; j++) *out++ = in[0][(int64_t)in[1][i] * width + j];
+}
+
 /* -- gather_rows: number[0] rows, listed in integers */
 
 static icseg_value build_gather_rows(icseg_graph *g, const icseg_value *in, const op_case *c) {
@@ -105,6 +118,8 @@ static void mean_rows(const op_case *c, const double *const *in, double *out) {
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
 #define FIXED(...)                                                                                                     \
     { OP_FIXED, ICSEG_SHAPE(__VA_ARGS__), 0 }
+#define IDS(ROWS, ...)                                                                                                 \
+    { OP_IDS, ICSEG_SHAPE(__VA_ARGS__), ROWS }
 
 static void operators_agree_with_index_arithmetic(void **state) {
     (void)state;
@@ -154,6 +169,20 @@ static void operators_agree_with_index_arithmetic(void **state) {
         {"repeat", NULL, 1, {X(3, 17)}, build_repeat, repeat, 0, 1e-6, false, {4}, NULL},
         {"repeat", "once", 1, {X(5)}, build_repeat, repeat, 0, 1e-6, false, {1}, NULL},
         {"repeat", "several tasks", 1, {X(3, 1000)}, build_repeat, repeat, 0, 1e-6, false, {3}, NULL},
+        {"lookup",
+         "most rows are not used",
+         2,
+         {X(50, 17), IDS(50, 4)},
+         build_lookup,
+         lookup,
+         0,
+         1e-6,
+         false,
+         {0},
+         NULL},
+        {"lookup", "one row", 2, {X(1, 3), IDS(1, 2, 5)}, build_lookup, lookup, 0, 1e-6, false, {0}, NULL},
+        {"lookup", "several tasks", 2, {X(4, 130), IDS(4, 9)}, build_lookup, lookup, 0, 1e-6, false, {0}, NULL},
+        {"lookup", "frozen", 2, {FIXED(4, 8), IDS(4, 9)}, build_lookup, lookup, 0, 0, false, {0}, NULL},
         {"gather_rows", NULL, 1, {X(3, 8, 17)}, build_gather_rows, gather_rows, 0, 1e-6, false, {4}, some},
         {"gather_rows", "the last", 1, {X(1, 5, 64)}, build_gather_rows, gather_rows, 0, 1e-6, false, {1}, last},
         {"gather_rows", "all", 1, {X(2, 3, 1)}, build_gather_rows, gather_rows, 0, 1e-6, false, {3}, all},
@@ -177,6 +206,7 @@ static void random_sizes_agree(void **state) {
             {"reshape", NULL, 1, {X(b, n, c)}, build_reshape, reshape, 0, 1e-6, false, {b * n, c}, NULL},
             {"concat", NULL, 2, {X(b, n, c), X(b, m, c)}, build_concat, concat, 0, 1e-6, false, {1}, NULL},
             {"slice", NULL, 1, {X(b, n, c)}, build_slice, slice, 0, 1e-6, false, {1, begin, length}, NULL},
+            {"lookup", NULL, 2, {X(n, c), IDS((int)n, b, m)}, build_lookup, lookup, 0, 1e-6, false, {0}, NULL},
             {"repeat", NULL, 1, {X(n, c)}, build_repeat, repeat, 0, 1e-6, false, {times}, NULL},
             {"gather_rows", NULL, 1, {X(b, n, c)}, build_gather_rows, gather_rows, 0, 1e-6, false, {count}, rows},
             {"mean_rows", NULL, 1, {X(b, n, c)}, build_mean_rows, mean_rows, 1e-6, 1e-5, false, {0}, NULL},
@@ -206,6 +236,11 @@ static void shapes_that_do_not_fit_are_named(void **state) {
     op_refuses(&beyond, 2, (const char *const[]){"(2, 5, 3)", "row 5"});
     const op_case map = {"mean_rows", NULL, 1, {X(2, 5, 3, 4)}, build_mean_rows, NULL, 0, 0, false, {0}, NULL};
     op_refuses(&map, 1, (const char *const[]){"(2, 5, 3, 4)"});
+    const op_case not_a_table = {"lookup", NULL, 2,   {X(2, 5, 3), IDS(2, 4)}, build_lookup, NULL, 0, 0,
+                                 false,    {0},  NULL};
+    op_refuses(&not_a_table, 2, (const char *const[]){"(2, 5, 3)", "(4)"});
+    const op_case not_ids = {"lookup", NULL, 2, {X(2, 5), X(4)}, build_lookup, NULL, 0, 0, false, {0}, NULL};
+    op_refuses(&not_ids, 1, (const char *const[]){"I32"});
     const op_case never = {"repeat", NULL, 1, {X(2, 5)}, build_repeat, NULL, 0, 0, false, {0}, NULL};
     op_refuses(&never, 2, (const char *const[]){"0 copies", "(2, 5)"});
 }

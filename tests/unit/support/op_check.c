@@ -30,7 +30,7 @@ typedef struct bench {
     icseg_workspace *workspace;
     icseg_executor *executor;
     icseg_param *param[OP_CASE_INPUTS];
-    int16_t *labels[OP_CASE_INPUTS];
+    void *integers[OP_CASE_INPUTS]; /* labels or ids */
     double *in[OP_CASE_INPUTS];
     icseg_value value[OP_CASE_INPUTS], output;
     int64_t count[OP_CASE_INPUTS], outputs;
@@ -70,6 +70,24 @@ static void *block(int64_t count, size_t size) {
     return p;
 }
 
+static void draw_integers(bench *b, int i) {
+    int64_t n = b->count[i];
+    uint64_t classes = (uint64_t)b->c->input[i].classes;
+    bool labels = b->c->input[i].kind == OP_LABELS;
+    int16_t *label = b->integers[i] = block(n, sizeof(int32_t));
+    int32_t *id = b->integers[i];
+    for (int64_t j = 0; j < n; j++) {
+        bool ignore = labels && icseg_rng_below(&b->rng, 5) == 0;
+        int32_t value = ignore ? -1 : (int32_t)icseg_rng_below(&b->rng, classes);
+        if (labels)
+            label[j] = (int16_t)value;
+        else
+            id[j] = value;
+        b->in[i][j] = value;
+    }
+    b->value[i] = icseg_graph_input(b->graph, "integers", labels ? ICSEG_I16 : ICSEG_I32, b->c->input[i].shape);
+}
+
 static void make_inputs(bench *b) {
     const op_case *c = b->c;
     icseg_rng *rng = &b->rng;
@@ -79,14 +97,8 @@ static void make_inputs(bench *b) {
         op_input_kind kind = c->input[i].kind;
         int64_t n = b->count[i] = icseg_shape_count(shape);
         b->in[i] = block(n, sizeof(double));
-        if (kind == OP_LABELS) {
-            b->labels[i] = block(n, sizeof(int16_t));
-            for (int64_t j = 0; j < n; j++) {
-                bool ignore = icseg_rng_below(rng, 5) == 0;
-                b->labels[i][j] = ignore ? -1 : (int16_t)icseg_rng_below(rng, (uint64_t)c->input[i].classes);
-                b->in[i][j] = b->labels[i][j];
-            }
-            b->value[i] = icseg_graph_input(b->graph, "labels", ICSEG_I16, shape);
+        if (kind == OP_LABELS || kind == OP_IDS) {
+            draw_integers(b, i);
             continue;
         }
         char name[24];
@@ -201,7 +213,7 @@ static void build(bench *b) {
     }
     must(c, icseg_executor_open(&b->executor, b->graph, b->workspace, &error), &error);
     for (int i = 0; i < c->inputs; i++)
-        if (b->labels[i]) icseg_executor_bind(b->executor, b->value[i], b->labels[i]);
+        if (b->integers[i]) icseg_executor_bind(b->executor, b->value[i], b->integers[i]);
     must(c, icseg_executor_run(b->executor, 1, 0, &error), &error);
 }
 
@@ -220,7 +232,7 @@ static void check(const op_case *c, uint64_t seed, int64_t differences) {
     icseg_params_close(&b.params);
     for (int i = 0; i < c->inputs; i++) {
         icseg_free(b.in[i]);
-        icseg_free(b.labels[i]);
+        icseg_free(b.integers[i]);
     }
     icseg_free(b.weight);
     icseg_free(expected);

@@ -13,7 +13,8 @@ typedef enum op_input_kind {
     OP_POSITIVE, /* 0.5 + |N(0, 1)|, differentiated */
     OP_FIXED,    /* N(0, 1) floats, not differentiated */
     OP_STATE,    /* 0.5 + |N(0, 1)|, a buffer (running statistics), not differentiated */
-    OP_LABELS    /* I16: -1 (one in five) or 0 .. classes-1 */
+    OP_LABELS,   /* I16: -1 (one in five) or 0 .. classes-1 */
+    OP_IDS       /* I32: 0 .. classes-1 */
 } op_input_kind;
 
 typedef struct op_case op_case;
