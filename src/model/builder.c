@@ -84,8 +84,10 @@ icseg_value icseg_build_batch_norm(icseg_builder *b, const char *name, icseg_val
     icseg_value weight = vector(b, "weight", channels, 1, false), bias = vector(b, "bias", channels, 0, false);
     icseg_value mean = vector(b, "running_mean", channels, 0, true), var = vector(b, "running_var", channels, 1, true);
     bool frozen = b->freeze_bn && icseg_is_image_encoder(icseg_graph_scope(b->graph));
-    icseg_batch_norm_options options = {
-        .eps = 1e-5f, .momentum = 0.1f, .batch_statistics = icseg_graph_training(b->graph) && !frozen, .relu = relu};
+    icseg_batch_norm_options options = {.eps = 1e-5f,
+                                        .momentum = b->keep_statistics ? 0 : 0.1f,
+                                        .batch_statistics = icseg_graph_training(b->graph) && !frozen,
+                                        .relu = relu};
     icseg_value y = icseg_batch_norm(b->graph, x, weight, bias, mean, var, options);
     icseg_graph_pop(b->graph);
     return y;

@@ -14,9 +14,10 @@ typedef struct icseg_builder {
     icseg_graph *graph;
     icseg_params *params;
     const icseg_config *config;
-    bool declare;        /* create missing parameters */
-    bool freeze_bn;      /* the image encoder's batch norms use and keep their running statistics */
-    bool dino_positions; /* positions are resampled bicubically, with DINO's factors; else bilinearly */
+    bool declare;         /* create missing parameters */
+    bool freeze_bn;       /* the image encoder's batch norms use and keep their running statistics */
+    bool keep_statistics; /* batch norms use the batch's statistics, and keep the running ones */
+    bool dino_positions;  /* positions are resampled bicubically, with DINO's factors; else bilinearly */
 } icseg_builder;
 
 /* Whether a parameter or scope belongs to CLIP's image encoder: `visual.*` except `visual.fpn1` to `fpn4`, the ViT's
@@ -108,6 +109,9 @@ icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_
 /* The same -> class embeddings (Bt, K, C). A class of several names gets the mean of their embeddings at unit length,
  * normalised to unit length again. */
 icseg_value icseg_build_class_text(icseg_builder *b, icseg_value prompts, const icseg_texts *texts);
+/* The encoder of one text for each image, in training: ids (B, L) of I32, rows (B) of I32, the index of each text's EOS
+ * in the B * L tokens -> (B, C). What follows EOS does not matter, because attention is causal. */
+icseg_value icseg_build_captions(icseg_builder *b, icseg_value ids, icseg_value ends);
 /* tokens (B, 1 + HW, C) -> (B, N, D), or (1, N, D) for static prompts. */
 icseg_value icseg_build_prompts(icseg_builder *b, icseg_value tokens);
 /* DenseCLIP's post-model prompting: text (Bt, K, C), tokens (B, 1 + HW, C) -> (B, K, C). */

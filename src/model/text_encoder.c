@@ -71,6 +71,24 @@ static int32_t *start_of(icseg_builder *b, const icseg_texts *texts) {
     return ids;
 }
 
+static icseg_value token_table(icseg_builder *b) {
+    return icseg_build_param(b, "token_embedding.weight", ICSEG_SHAPE(b->config->vocab_size, b->config->text_width),
+                             ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 1);
+}
+
+static icseg_value position_table(icseg_builder *b) {
+    return icseg_build_param(b, "positional_embedding", ICSEG_SHAPE(b->config->context_length, b->config->text_width),
+                             ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 0.01f);
+}
+
+/* x (..., W), the rows at EOS -> (..., C) */
+static icseg_value project_text(icseg_builder *b, icseg_value x) {
+    int64_t width = b->config->text_width;
+    icseg_value projection = icseg_build_param(b, "text_projection", ICSEG_SHAPE(width, b->config->embed_dim),
+                                               ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 1 / sqrtf((float)width));
+    return icseg_project(b->graph, icseg_build_layer_norm(b, "ln_final", x), projection);
+}
+
 icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_texts *texts) {
     const icseg_config *c = b->config;
     icseg_graph *g = b->graph;
@@ -81,10 +99,7 @@ icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_
     if (icseg_graph_status(g, NULL) != ICSEG_OK || !list_rows(b, texts, prefix, &list)) return ICSEG_NONE;
     if (!(start = start_of(b, texts))) return ICSEG_NONE;
 
-    icseg_value table = icseg_build_param(b, "token_embedding.weight", ICSEG_SHAPE(c->vocab_size, width),
-                                          ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 1);
-    icseg_value positions = icseg_build_param(b, "positional_embedding", ICSEG_SHAPE(c->context_length, width),
-                                              ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 0.01f);
+    icseg_value table = token_table(b), positions = position_table(b);
     icseg_value part[3];
     int parts = 0;
     icseg_value first = icseg_add(g, icseg_embedding(g, table, common, start), icseg_slice(g, positions, 0, 0, common));
@@ -103,9 +118,21 @@ icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_
         x = icseg_build_block(b, i, x, &tower, 0, texts->count, last ? list.eos : NULL);
     }
     icseg_graph_pop(g);
-    icseg_value projection = icseg_build_param(b, "text_projection", ICSEG_SHAPE(width, c->embed_dim),
-                                               ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 1 / sqrtf((float)width));
-    return icseg_project(g, icseg_build_layer_norm(b, "ln_final", x), projection);
+    return project_text(b, x);
+}
+
+icseg_value icseg_build_captions(icseg_builder *b, icseg_value ids, icseg_value ends) {
+    icseg_graph *g = b->graph;
+    int64_t batch = icseg_graph_dim(g, ids, 0), length = icseg_graph_dim(g, ids, 1), width = b->config->text_width;
+    const int32_t after_first = (int32_t)length - 1;
+    const icseg_segments segments = {.prefix = 1, .count = 1, .lengths = &after_first};
+    icseg_tower tower = {.heads = b->config->text_heads, .mlp_width = 4 * width, .segments = &segments};
+    icseg_value positions = icseg_repeat(g, icseg_slice(g, position_table(b), 0, 0, length), batch);
+    icseg_value x = icseg_add(g, icseg_lookup(g, token_table(b), ids), positions);
+    icseg_graph_push(g, "transformer");
+    for (int i = 0; i < b->config->text_layers; i++) x = icseg_build_block(b, i, x, &tower, 0, 0, NULL);
+    icseg_graph_pop(g);
+    return project_text(b, icseg_lookup(g, icseg_reshape(g, x, ICSEG_SHAPE(batch * length, width)), ends));
 }
 
 icseg_value icseg_build_class_text(icseg_builder *b, icseg_value prompts, const icseg_texts *texts) {
