@@ -139,7 +139,7 @@ icseg_status icseg_ring_open(icseg_ring **out, const icseg_ring_options *options
     *out = NULL;
     ICSEG_TRY(check_options(options, error));
     icseg_ring *r = icseg_calloc_array(1, sizeof *r);
-    if (!l) return icseg_fail_memory(error, sizeof *l, "the loader");
+    if (!r) return icseg_fail_memory(error, sizeof *r, "the loader");
     icseg_status status;
     r->options = *options;
     r->taken = options->first_step;
