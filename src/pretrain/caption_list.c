@@ -154,9 +154,16 @@ static int32_t find_column(const table *t, const char *const *names) {
     return -1;
 }
 
+/* What the first line is divided by. */
+static char divider_of(const char *text) {
+    size_t length = strcspn(text, "\n");
+    if (memchr(text, '\t', length)) return '\t';
+    if (memchr(text, ';', length)) return ';';
+    return ',';
+}
+
 static icseg_status read_values(reading *r, char *text, icseg_error *error) {
-    size_t first = strcspn(text, "\n");
-    table t = {.rest = text, .divider = memchr(text, '\t', first) ? '\t' : memchr(text, ';', first) ? ';' : ','};
+    table t = {.rest = text, .divider = divider_of(text)};
     r->line = 1;
     int32_t image = -1, caption = -1;
     if (read_row(r, &t)) {
