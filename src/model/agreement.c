@@ -75,6 +75,7 @@ icseg_status icseg_model_read_agreements(icseg_model *m, const icseg_safetensors
 
 icseg_status icseg_model_write_agreements(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
     json_t *root = json_object();
+    char *text = NULL;
     bool complete = root != NULL;
     for (size_t p = 0; p < ICSEG_AGREEMENTS && complete; p++) {
         const icseg_label_agreement *a = &m->agreements[p];
@@ -83,10 +84,12 @@ icseg_status icseg_model_write_agreements(const icseg_model *m, icseg_safetensor
                            root, names[p],
                            json_pack("{si sf sf}", "images", (int)a->images, "mean", a->mean, "low", a->low)) == 0;
     }
-    size_t count = json_object_size(root);
-    char *text = complete && count ? icseg_json_text(root, JSON_REAL_PRECISION(9)) : NULL;
-    json_decref(root);
-    if (complete && !count) return ICSEG_OK;
+    if (complete && json_object_size(root)) {
+        text = icseg_json_text(root, JSON_REAL_PRECISION(9)); /* takes root */
+    } else {
+        json_decref(root);
+        if (complete) return ICSEG_OK;
+    }
     icseg_status status = text ? icseg_safetensors_writer_metadata(writer, "icseg.agreement", text, error)
                                : icseg_fail_memory(error, 0, "checkpoint metadata");
     icseg_free(text);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "base/memory.h"
 #include "icseg/calibrate.h"
 #include "icseg/memory.h"
 #include "inference/session.h"
@@ -272,6 +273,23 @@ static void damaged_metadata_is_refused(void **state) {
     icseg_model_close(&opened);
 }
 
+static void a_lack_of_memory_is_reported(void **state) {
+    (void)state;
+    const char *path = test_scratch("memory.safetensors");
+    icseg_model *m = test_model("tiny-resnet", CLASSES, 2);
+    set(m, (measured){0.5, 0.5, 0.5, 8});
+    icseg_status status = ICSEG_ERROR_MEMORY;
+    int64_t n = 0;
+    for (; status != ICSEG_OK; n++) {
+        icseg_memory_fail_after(n);
+        status = icseg_model_save(m, path, &error);
+        icseg_memory_fail_after(-1);
+        assert_true(status == ICSEG_OK || status == ICSEG_ERROR_MEMORY);
+    }
+    assert_true(n > 10);
+    icseg_model_close(&m);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_agreement_is_that_of_the_labels),
@@ -279,6 +297,7 @@ int main(void) {
         cmocka_unit_test(auto_is_the_fastest_that_keeps_the_labels),
         cmocka_unit_test(wrong_arguments_are_refused),
         cmocka_unit_test(damaged_metadata_is_refused),
+        cmocka_unit_test(a_lack_of_memory_is_reported),
     };
     return cmocka_run_group_tests(tests, test_scratch_open, test_scratch_close);
 }
