@@ -388,7 +388,7 @@ static void summarise_losses(const converter *c, icseg_string *s) {
     if (c->refused.size)
         icseg_string_printf(s, "in F32, because many values are too large or too small for F16: %s\n", c->refused.data);
     if (c->zeroed)
-        icseg_string_printf(s, "0 in F16, because they are below 3e-8: %zu %s\n", c->zeroed,
+        icseg_string_printf(s, "set to 0, because F16 cannot hold numbers below 3e-8: %zu %s\n", c->zeroed,
                             icseg_plural((int64_t)c->zeroed, "value", "values"));
 }
 
