@@ -125,6 +125,8 @@ static bool is_better(const icseg_weights_set *a, const icseg_weights_set *b) {
 
 icseg_status icseg_weights_sets_add(icseg_weights_sets *s, icseg_weights_set set, size_t prefix_size,
                                     icseg_error *error) {
+    if (strnlen(set.prefix, prefix_size) < prefix_size)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: the name of a tensor contains a NUL byte", s->file);
     for (size_t i = 0; i < s->count; i++) {
         const icseg_weights_set *known = &s->list[i];
         if (known->state == set.state && !strncmp(known->prefix, set.prefix, prefix_size) &&

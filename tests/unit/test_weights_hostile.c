@@ -17,6 +17,7 @@
 #include "support/scratch.h"
 #include "support/zip_files.h"
 #include "tensor/safetensors.h"
+#include "weights/sets.h"
 #include "weights/weights.h"
 
 #define FIXTURES ICSEG_SOURCE_DIR "/tests/weights/"
@@ -727,6 +728,19 @@ static void the_number_of_shards_is_bounded(void **state) {
     unlink(shard);
 }
 
+/* A prefix is copied up to a NUL byte: its size must not be used for the copy. */
+static void a_nul_byte_in_the_name_of_a_tensor_is_refused(void **state) {
+    (void)state;
+    icseg_weights_sets sets = {.file = "hostile.pt"};
+    assert_int_equal(icseg_arena_open(&sets.arena, &error), ICSEG_OK);
+    const icseg_weights_set plain = {.path = "", .prefix = "model."}, nul = {.path = "", .prefix = "a\0long.prefix."};
+    assert_int_equal(icseg_weights_sets_add(&sets, plain, 6, &error), ICSEG_OK);
+    assert_int_equal(icseg_weights_sets_add(&sets, nul, 14, &error), ICSEG_ERROR_FORMAT);
+    assert_non_null(strstr(error.message, "hostile.pt: the name of a tensor contains a NUL byte"));
+    assert_int_equal(sets.count, 1);
+    icseg_arena_close(&sets.arena);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cut_files_are_refused_wherever_they_end),
@@ -752,6 +766,7 @@ int main(void) {
         cmocka_unit_test(common_wrong_files_are_named),
         cmocka_unit_test(shards_stay_beside_their_index),
         cmocka_unit_test(the_number_of_shards_is_bounded),
+        cmocka_unit_test(a_nul_byte_in_the_name_of_a_tensor_is_refused),
     };
     return cmocka_run_group_tests(tests, open_folder, test_scratch_close);
 }
