@@ -57,8 +57,9 @@ ICSEG_API icseg_status icseg_model_create(icseg_model **out, const icseg_model_o
  * ICSEG_ERROR_CONFIG */
 ICSEG_API icseg_status icseg_model_open(icseg_model **out, const char *path, icseg_error *error);
 
-/** Writes a checkpoint atomically, in PyTorch's layouts, which the PyTorch reference loads. Tensors are f32, or f16 if
- * the model's file has them so and training has not changed them. Thread-safe.
+/** Writes a checkpoint atomically, in PyTorch's layouts, which the PyTorch reference loads. A tensor
+ * is written as f16 if the model's file stores it as f16 and training has not changed it; otherwise as f32.
+ * Thread-safe.
  *
  * @param model the model
  * @param path the file to write; an existing one is replaced when the new one is complete

@@ -69,7 +69,7 @@ icseg_status icseg_graph_status(const icseg_graph *graph, icseg_error *error);
 icseg_value icseg_graph_fail(icseg_graph *graph, const char *op, icseg_status status, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 bool icseg_graph_training(const icseg_graph *graph);
-bool icseg_graph_forward_only(const icseg_graph *graph); /* icseg_graph_fuse was called: there are no gradients */
+bool icseg_graph_forward_only(const icseg_graph *graph); /* whether icseg_graph_fuse was called */
 /* Says that the graph runs once or very rarely: packed copies of its weights exist only while a node runs. */
 void icseg_graph_use_once(icseg_graph *graph);
 bool icseg_graph_is_used_once(const icseg_graph *graph);

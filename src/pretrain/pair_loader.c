@@ -37,8 +37,7 @@ static icseg_status note_broken(icseg_pair_loader *l, int64_t item, const icseg_
     int64_t broken = l->counts.broken;
     pthread_mutex_unlock(&l->lock);
     if (broken <= l->options.broken) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_DATA,
-                      "%lld pairs cannot be read, and %lld are allowed (data.broken). The first one: %.300s",
+    return icseg_fail(error, ICSEG_ERROR_DATA, "%lld pairs cannot be read; the limit is %lld. The first one: %.300s",
                       (long long)broken, (long long)l->options.broken, l->counts.first);
 }
 

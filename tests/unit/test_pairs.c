@@ -154,7 +154,7 @@ static void broken_pairs_are_replaced(void **state) {
         for (int step = 0; step < BATCHES && status == ICSEG_OK; step++)
             status = icseg_pair_loader_next(loader, &b, &error);
         assert_int_equal(status, allowed < 2 ? ICSEG_ERROR_DATA : ICSEG_OK);
-        if (status != ICSEG_OK) assert_non_null(strstr(error.message, "2 pairs cannot be read, and 1 are allowed"));
+        if (status != ICSEG_OK) assert_non_null(strstr(error.message, "2 pairs cannot be read; the limit is 1"));
         assert_int_equal(icseg_pair_loader_counts(loader).broken, 2);
         assert_non_null(strstr(icseg_pair_loader_counts(loader).first, ".png"));
         icseg_pair_loader_close(&loader);
