@@ -28,6 +28,9 @@ struct icseg_pair_source {
 
 /* Images and captions of a folder (pretrain/caption_list.h). */
 icseg_status icseg_pair_source_open_folder(icseg_pair_source **out, const char *path, icseg_error *error);
+/* Samples of WebDataset shards: (count) tar archives, at least one. */
+icseg_status icseg_pair_source_open_shards(icseg_pair_source **out, const char *const *paths, size_t count,
+                                           icseg_error *error);
 void icseg_pair_source_close(icseg_pair_source **source);
 
 /* Cuts a square from the image, resizes it and normalises it to out (side, side, 3). */
