@@ -123,6 +123,11 @@ void icseg_file_reader_close(icseg_file_reader **reader) {
     *reader = NULL;
 }
 
+icseg_file_stamp icseg_file_reader_stamp(const icseg_file_reader *r) {
+    const struct stat *s = &r->opened;
+    return (icseg_file_stamp){(uint64_t)s->st_size, s->st_mtim.tv_sec, s->st_mtim.tv_nsec};
+}
+
 size_t icseg_file_reader_size(const icseg_file_reader *r) { return (size_t)r->opened.st_size; }
 
 icseg_status icseg_file_reader_read(const icseg_file_reader *r, size_t offset, void *to, size_t size,

@@ -30,6 +30,13 @@ icseg_status icseg_file_reader_read(const icseg_file_reader *reader, size_t offs
                                     icseg_error *error);
 void icseg_file_reader_close(icseg_file_reader **reader);
 
+/* The state of a file when it was opened, for those who open it again later. */
+typedef struct icseg_file_stamp {
+    uint64_t size;
+    int64_t seconds, nanoseconds; /* when it was written last */
+} icseg_file_stamp;
+icseg_file_stamp icseg_file_reader_stamp(const icseg_file_reader *reader);
+
 /* A whole file in memory. */
 typedef struct icseg_bytes {
     const unsigned char *data;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The index of a tar archive. Each member is a header of 512 bytes and its data, rounded up to 512 bytes; two headers
- * of zeros end the archive. A long name or size precedes its member, as a member of its own. */
+ * of zeros end the archive. A long name or size precedes its member, as a member of its own. Archives that were joined
+ * have such blocks in the middle, too. */
 #include "base/tar.h"
 
 #include <stdlib.h>
@@ -24,11 +25,34 @@ typedef struct listing {
     uint64_t at, end; /* of the file: where the next header begins; its size */
     char *long_name;  /* of the next member; in the arena */
     uint64_t long_size;
-    bool has_size;
+    bool has_size, sparse; /* of the next member */
 } listing;
 
 static icseg_status fail(const listing *l, const char *what, icseg_error *error) {
     return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: at byte %llu: %s", l->path, (unsigned long long)l->at, what);
+}
+
+static icseg_status fail_cut(const listing *l, const char *what, icseg_error *error) {
+    return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                      "%s: at byte %llu: the archive is cut short: %s; copy or write the archive again", l->path,
+                      (unsigned long long)l->at, what);
+}
+
+/* The file does not begin with a header. */
+static icseg_status fail_kind(const listing *l, icseg_error *error) {
+    static const struct {
+        const char *start, *program;
+    } kinds[] = {{"\37\213", "gunzip"}, {"BZh", "bunzip2"}, {"\3757zXZ", "unxz"}, {"\50\265\57\375", "unzstd"}};
+    char start[8] = "";
+    ICSEG_TRY(icseg_file_reader_read(l->file, 0, start, l->end < sizeof start ? l->end : sizeof start, error));
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (!memcmp(start, kinds[i].start, strlen(kinds[i].start)))
+            return icseg_fail(
+                error, ICSEG_ERROR_FORMAT,
+                "%s: the archive is compressed; unpack it with %s and use the .tar file, whose members can "
+                "be read in any order",
+                l->path, kinds[i].program);
+    return fail(l, "not a tar archive", error);
 }
 
 /* Octal digits, or GNU's 96 binary bits. */
@@ -108,6 +132,8 @@ static icseg_status read_records(listing *l, char *text, size_t size, icseg_erro
             l->long_size = strtoull(rest + 5, &stop, 10);
             l->has_size = stop > rest + 5 && !*stop;
             if (!l->has_size) return fail(l, "damaged pax records", error);
+        } else if (!strncmp(rest, "GNU.sparse.", 11)) {
+            l->sparse = true;
         }
         text += length;
     }
@@ -126,25 +152,35 @@ static icseg_status read_extension(listing *l, char type, uint64_t size, icseg_e
     return ICSEG_OK;
 }
 
+/* A member that is not a description of the next one. */
+static icseg_status read_file(listing *l, const header *h, uint64_t size, icseg_error *error) {
+    const char *name = l->long_name ? l->long_name : name_of(l, h);
+    bool is_file = h->type == '0' || h->type == '7' || h->type == '\0'; /* 7: contiguous */
+    if (!name) return icseg_fail_memory_in(error, 0, l->path);
+    if (h->type == 'S' || l->sparse)
+        return icseg_fail(error, ICSEG_ERROR_FORMAT,
+                          "%s: at byte %llu: %.200s is stored as a sparse file; write the archive without --sparse",
+                          l->path, (unsigned long long)l->at, name);
+    size_t length = strlen(name);
+    if (is_file && length && name[length - 1] != '/') ICSEG_TRY(add(l, name, size, error)); /* "/": an old folder */
+    l->long_name = NULL;
+    l->has_size = false;
+    return ICSEG_OK;
+}
+
 static icseg_status read_member(listing *l, const header *h, icseg_error *error) {
-    uint64_t size;
-    if (!is_intact(h)) return fail(l, l->at ? "damaged: a header's checksum is wrong" : "not a tar archive", error);
+    uint64_t size, left = l->end - l->at - BLOCK;
+    if (!is_intact(h)) return l->at ? fail(l, "damaged: a header's checksum is wrong", error) : fail_kind(l, error);
     if (!parse_number(h->size, sizeof h->size, &size)) return fail(l, "a header without a size", error);
-    bool extends = h->type == 'L' || h->type == 'x', is_file = h->type == '0' || h->type == '\0';
+    bool extends = h->type == 'L' || h->type == 'x';
     if (!extends && l->has_size) size = l->long_size;
-    if (size > l->end - l->at - BLOCK)
-        return fail(l, "the archive is cut short: a member is longer than the rest", error);
-    if (extends) {
+    if (size > left) return fail_cut(l, "a member is longer than the rest of the file", error);
+    if (extends)
         ICSEG_TRY(read_extension(l, h->type, size, error));
-    } else if (h->type != 'g' && h->type != 'K') { /* a header for all members; a link's long target */
-        const char *name = l->long_name ? l->long_name : name_of(l, h);
-        if (!name) return icseg_fail_memory_in(error, 0, l->path);
-        if (is_file) ICSEG_TRY(add(l, name, size, error));
-        l->long_name = NULL;
-        l->has_size = false;
-    }
+    else if (h->type != 'g' && h->type != 'K') /* a description of all members; a link's long target */
+        ICSEG_TRY(read_file(l, h, size, error));
     uint64_t data = (size + BLOCK - 1) / BLOCK * BLOCK;
-    l->at += BLOCK + (data < l->end - l->at - BLOCK ? data : l->end - l->at - BLOCK);
+    l->at += BLOCK + (data < left ? data : left);
     return ICSEG_OK;
 }
 
@@ -152,13 +188,14 @@ icseg_status icseg_tar_list(icseg_tar *out, const icseg_file_reader *file, const
                             icseg_error *error) {
     listing l = {.tar = out, .file = file, .path = path, .arena = arena, .end = icseg_file_reader_size(file)};
     header h;
+    bool ended = false; /* the last block was one of zeros */
     *out = (icseg_tar){0};
-    for (;;) {
-        if (l.end - l.at < BLOCK)
-            return l.at == l.end && l.at ? ICSEG_OK
-                                         : fail(&l, l.at ? "the archive is cut short" : "not a tar archive", error);
+    for (; l.end - l.at >= BLOCK; l.at += ended ? BLOCK : 0) {
         ICSEG_TRY(icseg_file_reader_read(file, (size_t)l.at, &h, sizeof h, error));
-        if (is_zero(&h)) return ICSEG_OK;
-        ICSEG_TRY(read_member(&l, &h, error));
+        ended = is_zero(&h);
+        if (!ended) ICSEG_TRY(read_member(&l, &h, error));
     }
+    if (!l.at) return fail_kind(&l, error);
+    if (l.at < l.end) return fail_cut(&l, "a part of a header", error);
+    return ended ? ICSEG_OK : fail_cut(&l, "the blocks of zeros at its end are missing", error);
 }

@@ -211,21 +211,29 @@ static icseg_status group(reading *r, icseg_error *error) {
 
 /* -- the file */
 
+icseg_status icseg_caption_list_find(const char **out, const char *folder, icseg_arena *arena, icseg_error *error) {
+    static const char *const names[] = {"captions.jsonl", "captions.csv", "metadata.jsonl", "metadata.csv"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof names / sizeof *names && !found; i++) {
+        *out = icseg_arena_printf(arena, "%s/%s", folder, names[i]);
+        if (!*out) return icseg_fail_memory_in(error, 0, folder);
+        ICSEG_TRY(icseg_path_find(*out, S_IFREG, &found, error));
+    }
+    if (!found) *out = NULL;
+    return ICSEG_OK;
+}
+
 /* The file of a folder, or the path itself. */
 static icseg_status find_file(const char *path, icseg_arena *arena, const char **file, const char **folder,
                               icseg_error *error) {
-    static const char *const names[] = {"captions.jsonl", "captions.csv", "metadata.jsonl", "metadata.csv"};
     *file = *folder = path;
     if (!icseg_folder_exists(path)) {
         size_t length = strlen(path) - strlen(icseg_path_name(path));
         *folder = length ? icseg_arena_printf(arena, "%.*s", (int)length, path) : ".";
         return *folder ? ICSEG_OK : icseg_fail_memory_in(error, 0, path);
     }
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        *file = icseg_arena_printf(arena, "%s/%s", path, names[i]);
-        if (!*file) return icseg_fail_memory_in(error, 0, path);
-        if (icseg_file_exists(*file)) return ICSEG_OK;
-    }
+    ICSEG_TRY(icseg_caption_list_find(file, path, arena, error));
+    if (*file) return ICSEG_OK;
     return icseg_fail(error, ICSEG_ERROR_DATA,
                       "%s: expected captions.jsonl, captions.csv, metadata.jsonl or metadata.csv in this folder", path);
 }

@@ -21,7 +21,11 @@ typedef struct icseg_caption_list {
     int64_t empty; /* captions that were left out because they are empty */
 } icseg_caption_list;
 
-/* Reads captions.jsonl, captions.csv, metadata.jsonl or metadata.csv of a folder, or the file that `path` names.
+/* The path of captions.jsonl, captions.csv, metadata.jsonl or metadata.csv in a folder, in the arena; NULL: none of
+ * them exists. */
+icseg_status icseg_caption_list_find(const char **out, const char *folder, icseg_arena *arena, icseg_error *error);
+
+/* Reads the list of a folder, or the file that `path` names.
  * JSON lines: {"image": "a.jpg", "caption": "..."}, also "file_name" and "text", with one caption or a list of them.
  * Values: a first line with such names, divided by commas, semicolons or tabs, with RFC 4180's quotes. Several lines of
  * one image are its captions. *folder receives the folder to which images are relative, in the list's arena.

@@ -55,11 +55,7 @@ icseg_status icseg_pair_source_open_folder(icseg_pair_source **out, const char *
         return status;
     }
     s->base.count = s->list.count;
+    s->base.left_out.empty = s->list.empty;
     *out = &s->base;
     return ICSEG_OK;
-}
-
-void icseg_pair_source_close(icseg_pair_source **source) {
-    if (*source) (*source)->close(*source);
-    *source = NULL;
 }

@@ -16,9 +16,21 @@ typedef struct icseg_pair_crop {
     int32_t side;                /* of the square result, pixels */
 } icseg_pair_crop;
 
+/* What a source left out when it was opened, so that the user can be told. */
+typedef struct icseg_pair_left_out {
+    int64_t no_image, no_caption;         /* samples of shards */
+    int64_t empty;                        /* captions without text */
+    int64_t damaged;                      /* captions of shards that are not UTF-8 or JSON, or have more than 1 MiB */
+    char first[ICSEG_ERROR_MESSAGE_SIZE]; /* the first sample of a shard that was left out, and why, in UTF-8; or "" */
+} icseg_pair_left_out;
+
+/* Appends "2 samples have no image, 1 caption is empty (the first one: ...)", or nothing. */
+void icseg_pair_left_out_print(const icseg_pair_left_out *left, icseg_string *out);
+
 typedef struct icseg_pair_source icseg_pair_source;
 struct icseg_pair_source {
     int64_t count; /* pairs */
+    icseg_pair_left_out left_out;
     /* Draws a sample of pair `item`: image (side, side, 3), normalised, and its caption. */
     icseg_status (*draw)(const icseg_pair_source *source, int64_t item, const icseg_pair_crop *crop, icseg_rng *rng,
                          float *image, icseg_string *caption, icseg_error *error);
@@ -26,9 +38,17 @@ struct icseg_pair_source {
     void (*close)(icseg_pair_source *source);
 };
 
+#define ICSEG_PAIR_SOURCE_EXPECTED                                                                                     \
+    "a folder with captions.jsonl, captions.csv or .tar files, a list of captions (.jsonl, .csv, .tsv), a .tar file, " \
+    "or several as in \"data/{000..012}.tar\""
+
+/* Opens what the path names: a list of captions; an archive; a pattern of archives (pretrain/shard_paths.h); or a
+ * folder with a list of captions or, if it has none, with archives. */
+icseg_status icseg_pair_source_open(icseg_pair_source **out, const char *path, icseg_error *error);
 /* Images and captions of a folder (pretrain/caption_list.h). */
 icseg_status icseg_pair_source_open_folder(icseg_pair_source **out, const char *path, icseg_error *error);
-/* Samples of WebDataset shards: (count) tar archives, at least one. */
+/* Samples of WebDataset shards: (count) tar archives, at least one. They must not change while the source is open. A
+ * damaged archive is an error, also if only its end is missing; samples without an image or a caption are left out. */
 icseg_status icseg_pair_source_open_shards(icseg_pair_source **out, const char *const *paths, size_t count,
                                            icseg_error *error);
 void icseg_pair_source_close(icseg_pair_source **source);
