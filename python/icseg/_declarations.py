@@ -1691,6 +1691,11 @@ ICSEG_SYNTH_MAX_SIDE = 4096
 ICSEG_SYNTH_MAX_IMAGES = 1000000
 ICSEG_SYNTH_NO_IMAGES = -1
 
+# enum icseg_synth_vocabulary
+ICSEG_SYNTH_SMALL = 0
+ICSEG_SYNTH_LARGE = 1
+ICSEG_SYNTH_VOCABULARIES = 2
+
 
 class icseg_synth_scene_options(Structure):
     struct_size: int
@@ -1698,12 +1703,14 @@ class icseg_synth_scene_options(Structure):
     index: int
     width: int
     height: int
+    vocabulary: int
     _fields_ = [
         ("struct_size", c_size_t),
         ("seed", c_uint64),
         ("index", c_uint64),
         ("width", c_int32),
         ("height", c_int32),
+        ("vocabulary", c_int),
     ]
 
 
@@ -1718,6 +1725,8 @@ class icseg_synth_options(Structure):
     seed: int
     threads: int
     force: bool
+    vocabulary: int
+    captions: bool
     _fields_ = [
         ("struct_size", c_size_t),
         ("folder", c_char_p),
@@ -1728,6 +1737,8 @@ class icseg_synth_options(Structure):
         ("seed", c_uint64),
         ("threads", c_int32),
         ("force", c_bool),
+        ("vocabulary", c_int),
+        ("captions", c_bool),
     ]
 
 
@@ -2009,6 +2020,11 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_RECIPE_REAL_LIST",
         "ICSEG_RECIPE_STRIDE_LIST",
         "ICSEG_RECIPE_STRIDE_MAP",
+    ],
+    "icseg_synth_vocabulary": [
+        "ICSEG_SYNTH_SMALL",
+        "ICSEG_SYNTH_LARGE",
+        "ICSEG_SYNTH_VOCABULARIES",
     ],
     "icseg_train_due": [
         "ICSEG_TRAIN_DUE_EVALUATE",
@@ -2901,6 +2917,10 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_synth_class_names": lambda: (
         POINTER(c_char_p),
         [],
+    ),
+    "icseg_synth_vocabulary_names": lambda: (
+        POINTER(c_char_p),
+        [c_int, POINTER(c_int32)],
     ),
     "icseg_synth_scene": lambda: (
         c_int,

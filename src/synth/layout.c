@@ -42,14 +42,13 @@ static icseg_rgb pick_rock(icseg_rng *rng) {
                 ICSEG_SYNTH_MOSS, ICSEG_SYNTH_ROSE, ICSEG_SYNTH_CHARCOAL);
 }
 
-/* Chooses sun, sky light and sky colours for one of four times of day. */
-static void choose_light(icseg_scene *scene, icseg_rng *rng) {
+/* Chooses sun, sky light and sky colours for a time of day. */
+void icseg_synth_choose_light(icseg_scene *scene, icseg_rng *rng, uint64_t hour) {
     icseg_synth_light *light = &scene->light;
     icseg_synth_backdrop *back = &scene->back;
-    uint64_t hour = icseg_rng_below(rng, 4);
     float turn = range(rng, 0.35f, 1.3f), side = chance(rng, 0.5f) ? 1.0f : -1.0f, height = range(rng, 0.55f, 0.9f);
     bool ahead = chance(rng, 0.4f);
-    if (hour == 0) { /* day */
+    if (hour == ICSEG_SYNTH_DAY) {
         light->sun = icseg_rgb_of(0.72f, 0.68f, 0.6f);
         light->ambient = icseg_rgb_of(0.52f, 0.55f, 0.6f);
         light->shadow = 0.42f;
@@ -75,7 +74,7 @@ static void choose_light(icseg_scene *scene, icseg_rng *rng) {
             PICK(rng, ICSEG_SYNTH_GREY, ICSEG_SYNTH_SLATE, ICSEG_SYNTH_MINT, ICSEG_SYNTH_SAND, ICSEG_SYNTH_AZURE);
         back->sky_low = PICK(rng, ICSEG_SYNTH_WHITE, ICSEG_SYNTH_CREAM, ICSEG_SYNTH_GREY, ICSEG_SYNTH_BLUSH);
         back->cloud = icseg_rgb_of(0.88f, 0.88f, 0.88f);
-    } else { /* dusk */
+    } else { /* ICSEG_SYNTH_DUSK */
         height = range(rng, 0.4f, 0.6f);
         light->sun = icseg_rgb_of(0.36f, 0.3f, 0.42f);
         light->ambient = icseg_rgb_of(0.46f, 0.46f, 0.62f);
@@ -114,7 +113,7 @@ static bool stands_out(const icseg_scene *scene, const icseg_synth_ridge *ridge)
            icseg_rgb_distance(look, icseg_rgb_mix(back->sky_high, back->sky_low, 0.4f)) > 0.26f;
 }
 
-static void choose_ridges(icseg_scene *scene, icseg_rng *rng) {
+void icseg_synth_choose_ridges(icseg_scene *scene, icseg_rng *rng) {
     icseg_synth_backdrop *back = &scene->back;
     back->ridges = 1 + (int32_t)icseg_rng_below(rng, 2);
     icseg_rgb color = pick_rock(rng);
@@ -252,14 +251,15 @@ static void place_objects(icseg_scene *scene, icseg_rng *rng, placing *placed) {
 }
 
 icseg_status icseg_scene_compose(icseg_scene *out, icseg_rng *rng, int32_t width, int32_t height, icseg_error *error) {
-    *out = (icseg_scene){.width = width, .height = height};
+    *out = (icseg_scene){
+        .width = width, .height = height, .paint_far = icseg_synth_paint_far, .paint_ground = icseg_synth_paint_ground};
     placing *placed = icseg_alloc_array(MAX_PLACINGS, sizeof *placed);
     if (!placed) return icseg_fail_memory(error, MAX_PLACINGS * sizeof *placed, "a generated scene");
     out->unit = fminf((float)height, 1.5f * (float)width); /* a tall, narrow image is viewed from higher up */
     out->horizon = (float)height * range(rng, 0.34f, 0.48f);
     out->camera = 2.0f * range(rng, 0.92f, 1.1f) * (float)height / out->unit;
-    choose_light(out, rng);
-    choose_ridges(out, rng);
+    icseg_synth_choose_light(out, rng, icseg_rng_below(rng, ICSEG_SYNTH_HOURS));
+    icseg_synth_choose_ridges(out, rng);
     choose_ground(out, rng);
     place_objects(out, rng, placed);
     icseg_free(placed);

@@ -36,8 +36,7 @@ static icseg_rgb usual_paint(icseg_rng *rng, icseg_synth_paint a, icseg_synth_pa
     return chance(rng, 0.8f) ? icseg_synth_pick(rng, usual, 3) : any_paint(rng);
 }
 
-/* A paint that stands out against `other`. */
-static icseg_rgb other_paint(icseg_rng *rng, icseg_rgb other, float distance) {
+icseg_rgb icseg_synth_other_paint(icseg_rng *rng, icseg_rgb other, float distance) {
     icseg_rgb color = any_paint(rng);
     for (int i = 0; i < 16 && icseg_rgb_distance(color, other) < distance; i++) color = any_paint(rng);
     return color;
@@ -53,7 +52,8 @@ static icseg_synth_part begin(const icseg_scene *scene, icseg_rng *rng, icseg_po
                               .seed = (uint32_t)icseg_rng_u64(rng)};
 }
 
-static void add_box(icseg_scene *scene, icseg_synth_part part, float x0, float y0, float x1, float y1, float corner) {
+void icseg_synth_add_box(icseg_scene *scene, icseg_synth_part part, float x0, float y0, float x1, float y1,
+                         float corner) {
     part.shape = ICSEG_SYNTH_BOX;
     part.point[0] = (icseg_point){x0, y0};
     part.point[1] = (icseg_point){x1, y1};
@@ -61,14 +61,15 @@ static void add_box(icseg_scene *scene, icseg_synth_part part, float x0, float y
     icseg_synth_add(scene, &part);
 }
 
-static void add_ellipse(icseg_scene *scene, icseg_synth_part part, float x, float y, float rx, float ry) {
+void icseg_synth_add_ellipse(icseg_scene *scene, icseg_synth_part part, float x, float y, float rx, float ry) {
     part.shape = ICSEG_SYNTH_ELLIPSE;
     part.point[0] = (icseg_point){x, y};
     part.point[1] = (icseg_point){rx, ry};
     icseg_synth_add(scene, &part);
 }
 
-static void add_capsule(icseg_scene *scene, icseg_synth_part part, icseg_point a, icseg_point b, float ra, float rb) {
+void icseg_synth_add_capsule(icseg_scene *scene, icseg_synth_part part, icseg_point a, icseg_point b, float ra,
+                             float rb) {
     part.shape = ICSEG_SYNTH_CAPSULE;
     part.point[0] = a;
     part.point[1] = b;
@@ -77,7 +78,8 @@ static void add_capsule(icseg_scene *scene, icseg_synth_part part, icseg_point a
     icseg_synth_add(scene, &part);
 }
 
-static void add_polygon(icseg_scene *scene, icseg_synth_part part, const icseg_point *point, int count, float corner) {
+void icseg_synth_add_polygon(icseg_scene *scene, icseg_synth_part part, const icseg_point *point, int count,
+                             float corner) {
     part.shape = ICSEG_SYNTH_POLYGON;
     part.points = count;
     for (int i = 0; i < count; i++) part.point[i] = point[i];
@@ -85,7 +87,7 @@ static void add_polygon(icseg_scene *scene, icseg_synth_part part, const icseg_p
     icseg_synth_add(scene, &part);
 }
 
-static icseg_rgb leaf_color(icseg_rng *rng) {
+icseg_rgb icseg_synth_leaf_color(icseg_rng *rng) {
     static const icseg_synth_paint paints[] = {
         ICSEG_SYNTH_MOSS,  ICSEG_SYNTH_MOSS, ICSEG_SYNTH_FOREST, ICSEG_SYNTH_FOREST, ICSEG_SYNTH_OLIVE,
         ICSEG_SYNTH_OCHRE, ICSEG_SYNTH_RUST, ICSEG_SYNTH_RED,    ICSEG_SYNTH_ROSE,   ICSEG_SYNTH_TEAL,
@@ -99,15 +101,16 @@ void icseg_synth_add_tree(icseg_scene *scene, icseg_rng *rng, icseg_point foot) 
     trunk.color = icseg_rgb_mix(icseg_rgb_of(0.36f, 0.26f, 0.2f), any_paint(rng), 0.3f);
     trunk.bulge = 0.9f;
     crown.material = ICSEG_SYNTH_LEAVES;
-    crown.color = leaf_color(rng);
-    crown.second = icseg_rgb_mix(crown.color, leaf_color(rng), 0.5f);
+    crown.color = icseg_synth_leaf_color(rng);
+    crown.second = icseg_rgb_mix(crown.color, icseg_synth_leaf_color(rng), 0.5f);
     crown.second = icseg_rgb_mix(crown.second, icseg_rgb_of(1, 1, 0.8f), 0.25f);
     crown.grain = 0.36f;
     crown.rough = 0.14f;
     crown.bulge = 0.85f;
     if (kind < 0.62f) { /* a round crown of clumps */
         float wide = height * range(rng, 0.30f, 0.40f), middle = height * 0.64f;
-        add_capsule(scene, trunk, (icseg_point){0, -0.1f}, (icseg_point){0, middle}, girth * 1.2f, girth * 0.7f);
+        icseg_synth_add_capsule(scene, trunk, (icseg_point){0, -0.1f}, (icseg_point){0, middle}, girth * 1.2f,
+                                girth * 0.7f);
         crown.shape = ICSEG_SYNTH_BLOBS;
         crown.points = 8;
         for (int i = 0; i < 8; i++) {
@@ -118,15 +121,17 @@ void icseg_synth_add_tree(icseg_scene *scene, icseg_rng *rng, icseg_point foot) 
         icseg_synth_add(scene, &crown);
     } else if (kind < 0.85f) { /* a conifer */
         float wide = height * range(rng, 0.24f, 0.32f);
-        add_capsule(scene, trunk, (icseg_point){0, -0.1f}, (icseg_point){0, height * 0.4f}, girth, girth * 0.7f);
+        icseg_synth_add_capsule(scene, trunk, (icseg_point){0, -0.1f}, (icseg_point){0, height * 0.4f}, girth,
+                                girth * 0.7f);
         for (int i = 0; i < 3; i++) {
             float low = height * (0.14f + 0.25f * (float)i), half = wide * (1 - 0.24f * (float)i);
             icseg_point tier[] = {{-half, low}, {half, low}, {0.05f * half, low + height * 0.38f}};
-            add_polygon(scene, crown, tier, 3, 0.05f);
+            icseg_synth_add_polygon(scene, crown, tier, 3, 0.05f);
         }
     } else { /* a poplar */
-        add_capsule(scene, trunk, (icseg_point){0, -0.1f}, (icseg_point){0, height * 0.4f}, girth, girth * 0.8f);
-        add_ellipse(scene, crown, 0, height * 0.62f, height * 0.19f, height * 0.46f);
+        icseg_synth_add_capsule(scene, trunk, (icseg_point){0, -0.1f}, (icseg_point){0, height * 0.4f}, girth,
+                                girth * 0.8f);
+        icseg_synth_add_ellipse(scene, crown, 0, height * 0.62f, height * 0.19f, height * 0.46f);
     }
 }
 
@@ -136,14 +141,14 @@ static void add_window(icseg_scene *scene, const icseg_synth_part *house, icseg_
     part.flat = true;
     part.material = ICSEG_SYNTH_PLAIN;
     part.color = frame;
-    add_box(scene, part, x - w - 0.12f, y - 0.12f, x + w + 0.12f, y + h + 0.12f, 0.03f);
+    icseg_synth_add_box(scene, part, x - w - 0.12f, y - 0.12f, x + w + 0.12f, y + h + 0.12f, 0.03f);
     part.material = glows ? ICSEG_SYNTH_GLOW : ICSEG_SYNTH_GLASS;
     part.color = glows ? icseg_rgb_of(1, 0.82f, 0.45f) : pane;
     part.grain = 0.9f;
-    add_box(scene, part, x - w, y, x + w, y + h, 0);
+    icseg_synth_add_box(scene, part, x - w, y, x + w, y + h, 0);
     part.material = ICSEG_SYNTH_PLAIN;
     part.color = frame;
-    add_box(scene, part, x - 0.05f, y, x + 0.05f, y + h, 0);
+    icseg_synth_add_box(scene, part, x - 0.05f, y, x + 0.05f, y + h, 0);
 }
 
 void icseg_synth_add_house(icseg_scene *scene, icseg_rng *rng, icseg_point foot) {
@@ -159,26 +164,26 @@ void icseg_synth_add_house(icseg_scene *scene, icseg_rng *rng, icseg_point foot)
     roof.label = ICSEG_SYNTH_ROOF;
     roof.material = ICSEG_SYNTH_TILE;
     roof.color = usual_paint(rng, ICSEG_SYNTH_SLATE, ICSEG_SYNTH_CHARCOAL, ICSEG_SYNTH_RED);
-    if (icseg_rgb_distance(roof.color, wall.color) < 0.25f) roof.color = other_paint(rng, wall.color, 0.3f);
+    if (icseg_rgb_distance(roof.color, wall.color) < 0.25f) roof.color = icseg_synth_other_paint(rng, wall.color, 0.3f);
     roof.grain = range(rng, 0.5f, 0.62f);
     if (chance(rng, 0.5f)) { /* chimney, behind the roof */
         float x = half * range(rng, -0.6f, 0.6f);
-        add_box(scene, wall, x - 0.4f, height, x + 0.4f, height + rise + 0.5f, 0);
+        icseg_synth_add_box(scene, wall, x - 0.4f, height, x + 0.4f, height + rise + 0.5f, 0);
     }
-    add_box(scene, wall, -half, -0.05f, half, height, 0);
+    icseg_synth_add_box(scene, wall, -half, -0.05f, half, height, 0);
     float over = half + range(rng, 0.3f, 0.5f);
     if (gable) {
         icseg_point p[] = {{-over, height - 0.1f},
                            {over, height - 0.1f},
                            {0.12f, height + rise * 1.35f},
                            {-0.12f, height + rise * 1.35f}};
-        add_polygon(scene, roof, p, 4, 0.05f);
+        icseg_synth_add_polygon(scene, roof, p, 4, 0.05f);
     } else {
         float top = over - range(rng, 0.5f, 1.2f);
         icseg_point p[] = {{-over, height - 0.1f}, {over, height - 0.1f}, {top, height + rise}, {-top, height + rise}};
-        add_polygon(scene, roof, p, 4, 0.05f);
+        icseg_synth_add_polygon(scene, roof, p, 4, 0.05f);
     }
-    icseg_rgb frame = other_paint(rng, wall.color, 0.4f),
+    icseg_rgb frame = icseg_synth_other_paint(rng, wall.color, 0.4f),
               pane = icseg_rgb_mix(any_paint(rng), icseg_rgb_of(0.15f, 0.2f, 0.28f), 0.6f);
     bool lights = scene->light.dusk;
     float door = half * range(rng, -0.5f, 0.5f);
@@ -186,9 +191,9 @@ void icseg_synth_add_house(icseg_scene *scene, icseg_rng *rng, icseg_point foot)
     part.flat = true;
     part.material = ICSEG_SYNTH_PLAIN;
     part.color = frame;
-    add_box(scene, part, door - 0.55f, 0, door + 0.55f, 1.95f, 0.04f);
-    part.color = other_paint(rng, frame, 0.3f);
-    add_box(scene, part, door - 0.42f, 0, door + 0.42f, 1.82f, 0.04f);
+    icseg_synth_add_box(scene, part, door - 0.55f, 0, door + 0.55f, 1.95f, 0.04f);
+    part.color = icseg_synth_other_paint(rng, frame, 0.3f);
+    icseg_synth_add_box(scene, part, door - 0.42f, 0, door + 0.42f, 1.82f, 0.04f);
     for (int floor = 0; floor < (tall ? 2 : 1); floor++)
         for (int i = 0; i < 3; i++) {
             float x = half * 0.64f * (float)(i - 1);
@@ -214,17 +219,17 @@ void icseg_synth_add_fence(icseg_scene *scene, icseg_rng *rng, icseg_point foot)
     rail.material = ICSEG_SYNTH_PLAIN;
     rail.flat = true;
     rail.color = icseg_rgb_scale(fence.color, 0.75f);
-    add_box(scene, rail, fence.point[0].x, height * 0.55f, fence.point[1].x, height * 0.55f + 0.14f, 0.02f);
+    icseg_synth_add_box(scene, rail, fence.point[0].x, height * 0.55f, fence.point[1].x, height * 0.55f + 0.14f, 0.02f);
 }
 
 static void add_wheel(icseg_scene *scene, icseg_synth_part part, float x, float radius) {
     part.material = ICSEG_SYNTH_PLAIN;
     part.color = icseg_rgb_of(0.13f, 0.13f, 0.15f);
     part.bulge = 0.3f;
-    add_ellipse(scene, part, x, radius, radius, radius);
+    icseg_synth_add_ellipse(scene, part, x, radius, radius, radius);
     part.flat = true;
     part.color = icseg_rgb_of(0.72f, 0.72f, 0.74f);
-    add_ellipse(scene, part, x, radius, radius * 0.5f, radius * 0.5f);
+    icseg_synth_add_ellipse(scene, part, x, radius, radius * 0.5f, radius * 0.5f);
 }
 
 void icseg_synth_add_car(icseg_scene *scene, icseg_rng *rng, icseg_point foot) {
@@ -236,13 +241,13 @@ void icseg_synth_add_car(icseg_scene *scene, icseg_rng *rng, icseg_point foot) {
     body.color = any_paint(rng);
     body.bulge = 0.55f;
     cabin = body;
-    if (chance(rng, 0.3f)) cabin.color = other_paint(rng, body.color, 0.3f);
+    if (chance(rng, 0.3f)) cabin.color = icseg_synth_other_paint(rng, body.color, 0.3f);
     icseg_point roof[] = {{face * half * back, belt - 0.1f},
                           {face * half * front, belt - 0.1f},
                           {face * half * (front - 0.3f), top - 0.08f},
                           {face * half * (back + 0.12f), top - 0.08f}};
-    add_polygon(scene, cabin, roof, 4, 0.08f);
-    add_box(scene, body, -half, 0.24f, half, belt, 0.2f);
+    icseg_synth_add_polygon(scene, cabin, roof, 4, 0.08f);
+    icseg_synth_add_box(scene, body, -half, 0.24f, half, belt, 0.2f);
     glass = body;
     glass.flat = true;
     glass.bulge = 0;
@@ -258,18 +263,18 @@ void icseg_synth_add_car(icseg_scene *scene, icseg_rng *rng, icseg_point foot) {
                             {face * (split - 0.07f), low},
                             {face * (split - 0.07f), high},
                             {face * half * (back + 0.15f), high}};
-    add_polygon(scene, glass, ahead, 4, 0.02f);
-    add_polygon(scene, glass, behind, 4, 0.02f);
+    icseg_synth_add_polygon(scene, glass, ahead, 4, 0.02f);
+    icseg_synth_add_polygon(scene, glass, behind, 4, 0.02f);
     add_wheel(scene, body, half * 0.58f, wheel);
     add_wheel(scene, body, -half * 0.58f, wheel);
     lamp = body;
     lamp.flat = true;
     lamp.material = scene->light.dusk ? ICSEG_SYNTH_GLOW : ICSEG_SYNTH_PLAIN;
     lamp.color = icseg_rgb_of(1, 0.95f, 0.75f);
-    add_ellipse(scene, lamp, face * (half - 0.12f), 0.66f, 0.1f, 0.12f);
+    icseg_synth_add_ellipse(scene, lamp, face * (half - 0.12f), 0.66f, 0.1f, 0.12f);
     lamp.material = ICSEG_SYNTH_PLAIN;
     lamp.color = icseg_rgb_of(0.8f, 0.15f, 0.12f);
-    add_ellipse(scene, lamp, -face * (half - 0.09f), 0.66f, 0.08f, 0.13f);
+    icseg_synth_add_ellipse(scene, lamp, -face * (half - 0.09f), 0.66f, 0.08f, 0.13f);
 }
 
 void icseg_synth_add_person(icseg_scene *scene, icseg_rng *rng, icseg_point foot) {
@@ -281,45 +286,46 @@ void icseg_synth_add_person(icseg_scene *scene, icseg_rng *rng, icseg_point foot
     part.scale *= tall;
     part.bulge = 0.8f;
     shirt = part;
-    shirt.color = other_paint(rng, legs, 0.25f);
-    shirt.second = other_paint(rng, shirt.color, 0.4f);
+    shirt.color = icseg_synth_other_paint(rng, legs, 0.25f);
+    shirt.second = icseg_synth_other_paint(rng, shirt.color, 0.4f);
     shirt.material = striped ? ICSEG_SYNTH_STRIPES : ICSEG_SYNTH_PLAIN;
     shirt.grain = 0.12f;
     part.color = skirt ? skin : legs;
-    add_capsule(scene, part, (icseg_point){-stance, 0.1f}, (icseg_point){-0.12f, 0.82f}, 0.13f, 0.16f);
-    add_capsule(scene, part, (icseg_point){stance, 0.1f}, (icseg_point){0.12f, 0.82f}, 0.13f, 0.16f);
+    icseg_synth_add_capsule(scene, part, (icseg_point){-stance, 0.1f}, (icseg_point){-0.12f, 0.82f}, 0.13f, 0.16f);
+    icseg_synth_add_capsule(scene, part, (icseg_point){stance, 0.1f}, (icseg_point){0.12f, 0.82f}, 0.13f, 0.16f);
     part.color = icseg_rgb_scale(any_paint(rng), 0.6f);
-    add_box(scene, part, -stance - 0.16f, -0.02f, -stance + 0.13f, 0.14f, 0.05f);
-    add_box(scene, part, stance - 0.13f, -0.02f, stance + 0.16f, 0.14f, 0.05f);
+    icseg_synth_add_box(scene, part, -stance - 0.16f, -0.02f, -stance + 0.13f, 0.14f, 0.05f);
+    icseg_synth_add_box(scene, part, stance - 0.13f, -0.02f, stance + 0.16f, 0.14f, 0.05f);
     float hand = 0.28f + lift * 0.4f, hand_y = waves ? 1.85f : 0.78f;
-    add_capsule(scene, shirt, (icseg_point){-0.26f, 1.3f}, (icseg_point){-0.28f - lift * 0.3f, 0.8f}, 0.12f, 0.11f);
-    add_capsule(scene, shirt, (icseg_point){0.26f, 1.3f}, (icseg_point){hand, hand_y}, 0.12f, 0.11f);
+    icseg_synth_add_capsule(scene, shirt, (icseg_point){-0.26f, 1.3f}, (icseg_point){-0.28f - lift * 0.3f, 0.8f}, 0.12f,
+                            0.11f);
+    icseg_synth_add_capsule(scene, shirt, (icseg_point){0.26f, 1.3f}, (icseg_point){hand, hand_y}, 0.12f, 0.11f);
     icseg_point torso[] = {{-0.2f, 0.8f}, {0.2f, 0.8f}, {0.25f, 1.3f}, {-0.25f, 1.3f}};
-    add_polygon(scene, shirt, torso, 4, 0.08f);
+    icseg_synth_add_polygon(scene, shirt, torso, 4, 0.08f);
     part.color = legs;
     if (skirt) {
         icseg_point cloth[] = {{-0.36f, 0.42f}, {0.36f, 0.42f}, {0.17f, 0.95f}, {-0.17f, 0.95f}};
-        add_polygon(scene, part, cloth, 4, 0.04f);
+        icseg_synth_add_polygon(scene, part, cloth, 4, 0.04f);
     }
     part.flat = true;
     part.color = skin;
-    add_ellipse(scene, part, -0.28f - lift * 0.3f, 0.76f, 0.11f, 0.12f);
-    add_ellipse(scene, part, hand, hand_y, 0.11f, 0.12f);
+    icseg_synth_add_ellipse(scene, part, -0.28f - lift * 0.3f, 0.76f, 0.11f, 0.12f);
+    icseg_synth_add_ellipse(scene, part, hand, hand_y, 0.11f, 0.12f);
     part.flat = false;
     part.color = hair;
-    add_ellipse(scene, part, 0, 1.64f, 0.23f, 0.24f);
+    icseg_synth_add_ellipse(scene, part, 0, 1.64f, 0.23f, 0.24f);
     part.color = skin;
-    add_ellipse(scene, part, 0, 1.58f, 0.19f, 0.21f);
+    icseg_synth_add_ellipse(scene, part, 0, 1.58f, 0.19f, 0.21f);
     part.color = icseg_rgb_of(0.12f, 0.1f, 0.1f);
-    add_ellipse(scene, part, -0.075f, 1.59f, 0.025f, 0.035f);
-    add_ellipse(scene, part, 0.075f, 1.59f, 0.025f, 0.035f);
+    icseg_synth_add_ellipse(scene, part, -0.075f, 1.59f, 0.025f, 0.035f);
+    icseg_synth_add_ellipse(scene, part, 0.075f, 1.59f, 0.025f, 0.035f);
     part.color = hair;
     if (hat) {
-        add_box(scene, part, -0.3f, 1.68f, 0.3f, 1.76f, 0.03f);
-        add_box(scene, part, -0.19f, 1.7f, 0.19f, 1.94f, 0.07f);
+        icseg_synth_add_box(scene, part, -0.3f, 1.68f, 0.3f, 1.76f, 0.03f);
+        icseg_synth_add_box(scene, part, -0.19f, 1.7f, 0.19f, 1.94f, 0.07f);
     } else {
         icseg_point fringe[] = {{-0.18f, 1.68f}, {0.18f, 1.7f}, {0.12f, 1.8f}, {-0.12f, 1.8f}};
-        add_polygon(scene, part, fringe, 4, 0.04f);
+        icseg_synth_add_polygon(scene, part, fringe, 4, 0.04f);
     }
 }
 
@@ -328,13 +334,13 @@ void icseg_synth_add_cone(icseg_scene *scene, icseg_rng *rng, icseg_point foot) 
     float height = range(rng, 0.9f, 1.2f), half = height * range(rng, 0.32f, 0.38f);
     cone.color = usual_paint(rng, ICSEG_SYNTH_RUST, ICSEG_SYNTH_RED, ICSEG_SYNTH_OCHRE);
     cone.second = chance(rng, 0.6f) ? icseg_synth_pick(rng, (const icseg_synth_paint[]){ICSEG_SYNTH_WHITE}, 1)
-                                    : other_paint(rng, cone.color, 0.5f);
+                                    : icseg_synth_other_paint(rng, cone.color, 0.5f);
     cone.bulge = 0.85f;
-    add_box(scene, cone, -half - 0.1f, -0.02f, half + 0.1f, 0.13f, 0.04f);
+    icseg_synth_add_box(scene, cone, -half - 0.1f, -0.02f, half + 0.1f, 0.13f, 0.04f);
     cone.material = ICSEG_SYNTH_STRIPES;
     cone.grain = height * range(rng, 0.17f, 0.22f);
     icseg_point p[] = {{-half, 0.1f}, {half, 0.1f}, {0.07f, height}, {-0.07f, height}};
-    add_polygon(scene, cone, p, 4, 0.03f);
+    icseg_synth_add_polygon(scene, cone, p, 4, 0.03f);
 }
 
 void icseg_synth_add_lamp(icseg_scene *scene, icseg_rng *rng, icseg_point foot) {
@@ -347,18 +353,18 @@ void icseg_synth_add_lamp(icseg_scene *scene, icseg_rng *rng, icseg_point foot) 
     glass.material = scene->light.dusk ? ICSEG_SYNTH_GLOW : ICSEG_SYNTH_PLAIN;
     glass.color = icseg_rgb_of(1, 0.9f, 0.62f);
     if (!scene->light.dusk) glass.color = icseg_rgb_mix(any_paint(rng), icseg_rgb_of(1, 1, 1), 0.5f);
-    add_capsule(scene, post, (icseg_point){0, 0.1f}, (icseg_point){0, height}, girth, girth * 0.85f);
-    add_box(scene, post, -0.34f, -0.02f, 0.34f, 0.24f, 0.05f);
-    add_box(scene, post, -0.26f, 0.2f, 0.26f, 0.6f, 0.05f);
+    icseg_synth_add_capsule(scene, post, (icseg_point){0, 0.1f}, (icseg_point){0, height}, girth, girth * 0.85f);
+    icseg_synth_add_box(scene, post, -0.34f, -0.02f, 0.34f, 0.24f, 0.05f);
+    icseg_synth_add_box(scene, post, -0.26f, 0.2f, 0.26f, 0.6f, 0.05f);
     if (globe) {
-        add_ellipse(scene, glass, 0, height + 0.3f, 0.36f, 0.36f);
-        add_box(scene, post, -0.24f, height - 0.08f, 0.24f, height + 0.06f, 0.03f);
+        icseg_synth_add_ellipse(scene, glass, 0, height + 0.3f, 0.36f, 0.36f);
+        icseg_synth_add_box(scene, post, -0.24f, height - 0.08f, 0.24f, height + 0.06f, 0.03f);
     } else {
         icseg_point lantern[] = {{-0.22f, height}, {0.22f, height}, {0.36f, height + 0.62f}, {-0.36f, height + 0.62f}};
         icseg_point cap[] = {
             {-0.48f, height + 0.62f}, {0.48f, height + 0.62f}, {0.1f, height + 0.95f}, {-0.1f, height + 0.95f}};
-        add_polygon(scene, glass, lantern, 4, 0.02f);
-        add_polygon(scene, post, cap, 4, 0.03f);
-        add_box(scene, post, -0.27f, height - 0.08f, 0.27f, height + 0.06f, 0.03f);
+        icseg_synth_add_polygon(scene, glass, lantern, 4, 0.02f);
+        icseg_synth_add_polygon(scene, post, cap, 4, 0.03f);
+        icseg_synth_add_box(scene, post, -0.27f, height - 0.08f, 0.27f, height + 0.06f, 0.03f);
     }
 }

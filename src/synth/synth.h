@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The scene generator's internal declarations. A scene is a backdrop (sky, ridges, a ground plane with road and water)
- * and a list of parts, upright flat shapes on the ground, sorted from far to near. layout.c composes it, raster.c
- * paints it. In pixel coordinates y points down and pixel centres are at .5; a part's own coordinates are in metres,
- * with y up from its foot. */
+ * and a list of parts, upright flat shapes on the ground, sorted from far to near. layout.c composes the scenes of the
+ * small vocabulary, world.c those of the large one; raster.c paints both. In pixel coordinates y points down and pixel
+ * centres are at .5; a part's own coordinates are in metres, with y up from its foot. */
 #ifndef ICSEG_SYNTH_SYNTH_H
 #define ICSEG_SYNTH_SYNTH_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -55,22 +56,45 @@ typedef enum icseg_synth_material {
     ICSEG_SYNTH_LEAVES,
     ICSEG_SYNTH_GLASS,
     ICSEG_SYNTH_STRIPES, /* horizontal, color and second */
-    ICSEG_SYNTH_GLOW     /* emits light */
+    ICSEG_SYNTH_GLOW,    /* emits light */
+    ICSEG_SYNTH_WOOD,    /* from here on: surface.c, which adds a pattern; boards of width grain */
+    ICSEG_SYNTH_STONE,
+    ICSEG_SYNTH_MASONRY, /* bricks */
+    ICSEG_SYNTH_METAL,
+    ICSEG_SYNTH_WOVEN,
+    ICSEG_SYNTH_TILES,
+    ICSEG_SYNTH_PANES, /* of glass */
+    ICSEG_SYNTH_CLOTH, /* also paint */
+    ICSEG_SYNTH_FOLIAGE,
+    ICSEG_SYNTH_BARK
 } icseg_synth_material;
+
+/* What decorates or covers a material. */
+typedef enum icseg_synth_pattern {
+    ICSEG_SYNTH_NO_PATTERN,
+    ICSEG_SYNTH_STRIPED,
+    ICSEG_SYNTH_CHEQUERED,
+    ICSEG_SYNTH_DOTTED,
+    ICSEG_SYNTH_MOSSY,
+    ICSEG_SYNTH_FLOWERING,
+    ICSEG_SYNTH_SNOWY
+} icseg_synth_pattern;
 
 enum { ICSEG_SYNTH_POINTS = 10 };
 
 typedef struct icseg_synth_part {
-    icseg_synth_class label;
+    int32_t label;
     icseg_synth_shape shape;
     icseg_synth_material material;
-    icseg_point foot; /* pixels: where the object touches the ground */
-    float scale;      /* pixels per metre there */
+    icseg_synth_pattern pattern; /* with the materials of surface.c */
+    icseg_point foot;            /* pixels: where the object touches the ground */
+    float scale;                 /* pixels per metre there */
     int32_t points;
     icseg_point point[ICSEG_SYNTH_POINTS]; /* metres */
     float radius[ICSEG_SYNTH_POINTS];      /* metres */
     float rough;                           /* metres: amplitude of the noise on the outline */
     float grain;                           /* metres: size of the material's features */
+    float pitch;                           /* metres: size of the pattern's features */
     float bulge;                           /* 0: shaded as a flat front; 1: as a round body */
     float haze;                            /* 0..1 */
     bool flat;                             /* does not cast a shadow */
@@ -120,17 +144,63 @@ typedef struct icseg_synth_backdrop {
     uint32_t seed;
 } icseg_synth_backdrop;
 
-typedef struct icseg_scene {
+/* Sky, hills and ground of the large vocabulary (terrain.c). */
+typedef enum icseg_synth_sky_kind { ICSEG_SKY_CLEAR, ICSEG_SKY_CLOUDY, ICSEG_SKY_STARRY } icseg_synth_sky_kind;
+typedef enum icseg_synth_hill_kind { ICSEG_HILL_ROCKY, ICSEG_HILL_SNOWY, ICSEG_HILL_WOODED } icseg_synth_hill_kind;
+typedef enum icseg_synth_floor_kind {
+    ICSEG_FLOOR_GRASS,
+    ICSEG_FLOOR_FLOWERS,
+    ICSEG_FLOOR_SAND,
+    ICSEG_FLOOR_DRY, /* cracked earth */
+    ICSEG_FLOOR_SNOW,
+    ICSEG_FLOOR_FURROWS,
+    ICSEG_FLOOR_ASPHALT, /* from here on: roads */
+    ICSEG_FLOOR_COBBLES,
+    ICSEG_FLOOR_BRICKS,
+    ICSEG_FLOOR_TILES,
+    ICSEG_FLOOR_BOARDS,
+    ICSEG_FLOOR_RIPPLES, /* from here on: water */
+    ICSEG_FLOOR_CALM
+} icseg_synth_floor_kind;
+
+typedef struct icseg_synth_floor {
+    icseg_synth_floor_kind kind;
+    int32_t label;
+    float grain; /* metres: size of stones, bricks, tiles and boards */
+    icseg_rgb color, second;
+    uint32_t seed;
+} icseg_synth_floor;
+
+typedef struct icseg_synth_terrain {
+    icseg_synth_sky_kind sky;
+    icseg_synth_hill_kind hill;
+    int32_t sky_label, hill_label; /* hill_label -1: no hills */
+    icseg_synth_floor floor;       /* everywhere below the horizon, ... */
+    icseg_synth_floor strip;       /* ... but for the backdrop's road or water, if it has one */
+} icseg_synth_terrain;
+
+typedef struct icseg_scene icseg_scene;
+typedef struct icseg_synth_canvas {
+    icseg_rgb *color; /* (height, width) */
+    float *shadow;    /* (height, width): 0..1 */
+    icseg_labels *labels;
+    int32_t width, height;
+} icseg_synth_canvas;
+typedef void (*icseg_synth_painter)(const icseg_scene *scene, icseg_synth_canvas *canvas);
+
+struct icseg_scene {
     int32_t width, height;
     float unit;    /* pixels: the reference length for object sizes, usually the height of the image */
     float horizon; /* pixels */
     float camera;  /* metres above the ground: (y - horizon) / camera = pixels per metre at a foot at y */
     icseg_synth_light light;
     icseg_synth_backdrop back;
-    icseg_synth_part *part; /* owned, far to near */
+    icseg_synth_terrain terrain;
+    icseg_synth_painter paint_far, paint_ground; /* above the horizon; below it, on top of shadows */
+    icseg_synth_part *part;                      /* owned, far to near */
     size_t parts, capacity;
     bool failed; /* out of memory while adding */
-} icseg_scene;
+};
 
 /* All classes share these colours (color.c), so that colour does not identify a class. */
 typedef enum icseg_synth_paint {
@@ -161,12 +231,33 @@ icseg_rgb icseg_synth_pick(icseg_rng *rng, const icseg_synth_paint *choice, size
 float icseg_rgb_distance(icseg_rgb a, icseg_rgb b); /* 0..about 1.7 */
 
 enum { ICSEG_SYNTH_WIDTH = 256, ICSEG_SYNTH_HEIGHT = 192 }; /* the default size */
+icseg_status icseg_synth_check_vocabulary(icseg_synth_vocabulary vocabulary, icseg_error *error);
+/* Copies the options, fills in the defaults and checks them. */
+icseg_status icseg_synth_read_options(icseg_synth_scene_options *out, const icseg_synth_scene_options *options,
+                                      icseg_error *error);
 icseg_status icseg_synth_check_size(int32_t width, int32_t height, icseg_error *error);
 
 /* Layout (layout.c; objects in object.c). */
 icseg_status icseg_scene_compose(icseg_scene *out, icseg_rng *rng, int32_t width, int32_t height, icseg_error *error);
 void icseg_scene_close(icseg_scene *scene);
+enum { ICSEG_SYNTH_HOURS = 4, ICSEG_SYNTH_DAY = 0, ICSEG_SYNTH_DUSK = 3 }; /* times of day */
+void icseg_synth_choose_light(icseg_scene *scene, icseg_rng *rng, uint64_t hour);
+void icseg_synth_choose_ridges(icseg_scene *scene, icseg_rng *rng);
+
+/* The large vocabulary's scenes: layout (world.c), objects (thing.c). */
+icseg_status icseg_world_compose(icseg_scene *out, icseg_rng *rng, int32_t width, int32_t height, icseg_error *error);
+
+/* Adding parts (object.c). The coordinates are metres; `corner` and the radii are, too. */
 void icseg_synth_add(icseg_scene *scene, const icseg_synth_part *part);
+void icseg_synth_add_box(icseg_scene *scene, icseg_synth_part part, float x0, float y0, float x1, float y1,
+                         float corner);
+void icseg_synth_add_ellipse(icseg_scene *scene, icseg_synth_part part, float x, float y, float rx, float ry);
+void icseg_synth_add_capsule(icseg_scene *scene, icseg_synth_part part, icseg_point a, icseg_point b, float ra,
+                             float rb);
+void icseg_synth_add_polygon(icseg_scene *scene, icseg_synth_part part, const icseg_point *point, int count,
+                             float corner);
+icseg_rgb icseg_synth_leaf_color(icseg_rng *rng);
+icseg_rgb icseg_synth_other_paint(icseg_rng *rng, icseg_rgb other, float distance); /* stands out against `other` */
 
 /* Each adds one object, which touches the ground at `foot` (pixels). */
 void icseg_synth_add_tree(icseg_scene *scene, icseg_rng *rng, icseg_point foot);
@@ -185,6 +276,13 @@ typedef struct icseg_synth_ground {
 } icseg_synth_ground;
 icseg_synth_ground icseg_synth_ground_at(const icseg_scene *scene, float x, float y);
 
+/* Backdrops: of the small vocabulary (backdrop.c), of the large one (terrain.c). */
+void icseg_synth_paint_far(const icseg_scene *scene, icseg_synth_canvas *canvas);
+void icseg_synth_paint_ground(const icseg_scene *scene, icseg_synth_canvas *canvas);
+float icseg_synth_ridge_top(const icseg_scene *scene, const icseg_synth_ridge *ridge, float x); /* pixels */
+void icseg_terrain_paint_far(const icseg_scene *scene, icseg_synth_canvas *canvas);
+void icseg_terrain_paint_ground(const icseg_scene *scene, icseg_synth_canvas *canvas);
+
 /* Painting (raster.c); image and labels have the scene's size. */
 icseg_status icseg_scene_paint(const icseg_scene *scene, icseg_image *image, icseg_labels *labels, icseg_error *error);
 
@@ -199,6 +297,16 @@ float icseg_synth_noise(float x, float y, uint32_t seed);    /* 0..1, features o
 float icseg_synth_fractal(float x, float y, uint32_t seed, int octaves);
 icseg_rgb icseg_synth_surface(const icseg_scene *scene, const icseg_synth_part *part, float x, float y,
                               icseg_point normal);
+/* The surfaces of the large vocabulary (surface.c): material, pattern and light. */
+icseg_rgb icseg_synth_coat(const icseg_scene *scene, const icseg_synth_part *part, float x, float y,
+                           icseg_point normal);
+float icseg_synth_stones(float x, float y, uint32_t seed); /* brightness of stones of size 1 with dark joints */
+icseg_rgb icseg_synth_lit(const icseg_synth_light *light, float x, float y); /* of a surface tilted by (x, y) */
+/* Round clusters around one random point per cell: 0 at the nearest point, about 1 half-way to the next. *own receives
+ * a random value of the cluster, 0..1. */
+float icseg_synth_cluster(float x, float y, uint32_t seed, float *own);
+/* Brightness of bricks, 0 in the joints; part->grain is the height of a course. */
+float icseg_synth_brick(const icseg_synth_part *part, float x, float y);
 icseg_rgb icseg_synth_sky(const icseg_scene *scene, float x, float y);
 icseg_rgb icseg_synth_ridge_color(const icseg_scene *scene, const icseg_synth_ridge *ridge, float x, float below);
 icseg_rgb icseg_synth_grass(const icseg_scene *scene, float x, float y);
@@ -210,6 +318,7 @@ static inline float icseg_smooth(float low, float high, float x) { /* 0 below, 1
     float t = icseg_clamp01((x - low) / (high - low));
     return t * t * (3 - 2 * t);
 }
+static inline float icseg_fraction(float x) { return x - floorf(x); }
 static inline icseg_rgb icseg_rgb_of(float r, float g, float b) { return (icseg_rgb){r, g, b}; }
 static inline icseg_rgb icseg_rgb_mix(icseg_rgb a, icseg_rgb b, float t) {
     return (icseg_rgb){a.r + (b.r - a.r) * t, a.g + (b.g - a.g) * t, a.b + (b.b - a.b) * t};

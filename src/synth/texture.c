@@ -36,10 +36,7 @@ float icseg_synth_fractal(float x, float y, uint32_t seed, int octaves) {
     return sum / total;
 }
 
-static float fraction(float x) { return x - floorf(x); }
-
-/* The light on a surface whose normal is tilted by (x, y). */
-static icseg_rgb lit(const icseg_synth_light *light, float x, float y) {
+icseg_rgb icseg_synth_lit(const icseg_synth_light *light, float x, float y) {
     float length = x * x + y * y;
     if (length > 0.95f) {
         float k = sqrtf(0.95f / length);
@@ -51,9 +48,9 @@ static icseg_rgb lit(const icseg_synth_light *light, float x, float y) {
     return icseg_rgb_add(icseg_rgb_scale(light->ambient, 0.88f + 0.22f * y), icseg_rgb_scale(light->sun, facing));
 }
 
-static float brick(const icseg_synth_part *part, float x, float y) { /* brightness; grain = height of a course */
-    float v = y / part->grain, row = floorf(v), u = x / (part->grain * 2.1f) + fraction(row * 0.5f);
-    float fu = fraction(u), fv = v - row, soft = 0.08f;
+float icseg_synth_brick(const icseg_synth_part *part, float x, float y) {
+    float v = y / part->grain, row = floorf(v), u = x / (part->grain * 2.1f) + icseg_fraction(row * 0.5f);
+    float fu = icseg_fraction(u), fv = v - row, soft = 0.08f;
     float joint = fminf(icseg_smooth(0.04f, 0.04f + soft, fminf(fu, 1 - fu)),
                         icseg_smooth(0.07f, 0.07f + soft * 2, fminf(fv, 1 - fv)));
     float own = icseg_synth_hash((int32_t)floorf(u), (int32_t)row, part->seed);
@@ -62,22 +59,21 @@ static float brick(const icseg_synth_part *part, float x, float y) { /* brightne
 
 /* Rows of round-ended tiles, each row shading the one below. */
 static float tile(const icseg_synth_part *part, float x, float y) {
-    float v = -y / (part->grain * 0.8f), row = floorf(v), u = x / part->grain + fraction(row * 0.5f);
-    float fu = fraction(u) * 2 - 1, fv = v - row, end = 0.72f + 0.28f * sqrtf(fmaxf(0, 1 - fu * fu));
+    float v = -y / (part->grain * 0.8f), row = floorf(v), u = x / part->grain + icseg_fraction(row * 0.5f);
+    float fu = icseg_fraction(u) * 2 - 1, fv = v - row, end = 0.72f + 0.28f * sqrtf(fmaxf(0, 1 - fu * fu));
     float own = icseg_synth_hash((int32_t)floorf(u), (int32_t)row, part->seed);
     float shade = fv > end ? 0.35f : 0.68f + 0.34f * fv / end;
     return shade * (0.86f + 0.28f * own) * (1 - 0.35f * icseg_smooth(0.8f, 1, fabsf(fu)));
 }
 
 static float plank(const icseg_synth_part *part, float x, float y) {
-    float u = (x - part->point[0].x) / part->radius[0], fu = fraction(u), number = floorf(u);
+    float u = (x - part->point[0].x) / part->radius[0], fu = icseg_fraction(u), number = floorf(u);
     float own = icseg_synth_hash((int32_t)number, 3, part->seed), edge = fminf(fu, 1 - fu);
     float wood = icseg_synth_noise(fu * 3 + number * 17, y * 1.5f, part->seed);
     return (0.74f + 0.3f * own) * (0.85f + 0.3f * wood) * (0.38f + 0.62f * icseg_smooth(0.06f, 0.2f, edge));
 }
 
-/* Round clusters around one random point per cell: 0 at the nearest point, about 1 half-way to the next. */
-static float cluster(float x, float y, uint32_t seed, float *own) {
+float icseg_synth_cluster(float x, float y, uint32_t seed, float *own) {
     float fx = floorf(x), fy = floorf(y), nearest = 9;
     for (int32_t j = -1; j <= 1; j++)
         for (int32_t i = -1; i <= 1; i++) {
@@ -94,7 +90,7 @@ static float cluster(float x, float y, uint32_t seed, float *own) {
 
 /* Clusters of leaves, each light on top and dark where it meets the next. */
 static float leaves(const icseg_synth_part *part, float x, float y) {
-    float own = 0, away = cluster(x / part->grain, y / part->grain, part->seed, &own);
+    float own = 0, away = icseg_synth_cluster(x / part->grain, y / part->grain, part->seed, &own);
     float fine = icseg_synth_noise(x / part->grain * 3, y / part->grain * 3, part->seed + 9);
     return (0.62f + 0.5f * own) * (1.15f - 0.55f * icseg_smooth(0.25f, 1, away)) * (0.88f + 0.24f * fine);
 }
@@ -103,11 +99,11 @@ icseg_rgb icseg_synth_surface(const icseg_scene *scene, const icseg_synth_part *
                               icseg_point normal) {
     const icseg_synth_light *light = &scene->light;
     icseg_rgb base = part->color;
-    icseg_rgb shine = lit(light, normal.x * part->bulge, normal.y * part->bulge);
+    icseg_rgb shine = icseg_synth_lit(light, normal.x * part->bulge, normal.y * part->bulge);
     switch (part->material) {
     case ICSEG_SYNTH_PLAIN: break;
     case ICSEG_SYNTH_BRICK: {
-        float value = brick(part, x, y);
+        float value = icseg_synth_brick(part, x, y);
         base = icseg_rgb_mix(part->second, icseg_rgb_scale(base, fmaxf(value, 0.6f)), icseg_smooth(0, 0.6f, value));
         break;
     }
@@ -119,12 +115,13 @@ icseg_rgb icseg_synth_surface(const icseg_scene *scene, const icseg_synth_part *
         break;
     }
     case ICSEG_SYNTH_GLASS: {
-        float sheen = fraction((x + y * 0.6f) / part->grain) < 0.3f ? 1.0f : 0.0f;
+        float sheen = icseg_fraction((x + y * 0.6f) / part->grain) < 0.3f ? 1.0f : 0.0f;
         base = icseg_rgb_mix(base, scene->back.sky_low, 0.2f + 0.35f * sheen);
         break;
     }
-    case ICSEG_SYNTH_STRIPES: base = fraction(y / (part->grain * 2)) < 0.5f ? base : part->second; break;
+    case ICSEG_SYNTH_STRIPES: base = icseg_fraction(y / (part->grain * 2)) < 0.5f ? base : part->second; break;
     case ICSEG_SYNTH_GLOW: return part->color;
+    default: break; /* of surface.c */
     }
     return icseg_rgb_times(base, shine);
 }
@@ -182,7 +179,7 @@ static row row_at(const icseg_scene *scene, float y, float ratio) {
     return (row){(int32_t)number, start * expf(number * step) * (ratio - 1), v - number};
 }
 
-static icseg_rgb flat_light(const icseg_scene *scene) { return lit(&scene->light, 0, 0.8f); }
+static icseg_rgb flat_light(const icseg_scene *scene) { return icseg_synth_lit(&scene->light, 0, 0.8f); }
 
 /* Blades of grass: the tips of one row reach into the row behind it. */
 icseg_rgb icseg_synth_grass(const icseg_scene *scene, float x, float y) {
@@ -193,20 +190,20 @@ icseg_rgb icseg_synth_grass(const icseg_scene *scene, float x, float y) {
     int32_t number = r.number + 1;
     float u = off / (r.height * ratio) * 1.7f + 31.4f * icseg_synth_hash(number, 1, back->seed);
     float tall = 0.45f + 0.65f * icseg_synth_hash((int32_t)floorf(u), number, back->seed + 20);
-    float peak = 1 - fabsf(2 * fraction(u) - 1), tip = 1 - down;
+    float peak = 1 - fabsf(2 * icseg_fraction(u) - 1), tip = 1 - down;
     if (tip < tall * peak) {
         down = -tip;
     } else {
         number = r.number;
         u = off / r.height * 1.7f + 31.4f * icseg_synth_hash(number, 1, back->seed);
     }
-    float blade = icseg_synth_hash((int32_t)floorf(u), number, back->seed + 21), fu = fraction(u);
+    float blade = icseg_synth_hash((int32_t)floorf(u), number, back->seed + 21), fu = icseg_fraction(u);
     float patch = icseg_synth_fractal(x / scene->unit * 3, (y - scene->horizon) / scene->unit * 7, back->seed + 22, 2);
     icseg_rgb color = icseg_rgb_mix(back->grass, back->grass_second, icseg_smooth(0.35f, 0.7f, patch));
     float shade = (0.74f + 0.38f * blade) * (1.1f - 0.32f * icseg_clamp01(down * 0.7f + 0.45f)) * (0.86f + 0.24f * fu);
     color = icseg_rgb_scale(color, shade);
     if (number == r.number && icseg_synth_hash((int32_t)floorf(u * 0.5f), number, back->seed + 23) < back->flowers) {
-        float dx = fraction(u * 0.5f) - 0.5f, dy = (r.down - 0.35f) * 0.85f;
+        float dx = icseg_fraction(u * 0.5f) - 0.5f, dy = (r.down - 0.35f) * 0.85f;
         color = icseg_rgb_mix(color, back->flower, icseg_smooth(0.1f, 0.05f, dx * dx + dy * dy));
     }
     return icseg_rgb_times(color, flat_light(scene));
@@ -222,7 +219,7 @@ icseg_rgb icseg_synth_road_color(const icseg_scene *scene, const icseg_synth_gro
     float across = fabsf(ground->across), line = 0;
     float along = back->road_kind == ICSEG_SYNTH_ROAD_AHEAD ? 2.2f * scene->unit / (ground->scale * 4.5f)
                                                             : (x - 0.5f * (float)scene->width) / (ground->scale * 2.6f);
-    if (fraction(along) < 0.55f) line = icseg_smooth(0.085f, 0.055f, across);
+    if (icseg_fraction(along) < 0.55f) line = icseg_smooth(0.085f, 0.055f, across);
     line = fmaxf(line, icseg_smooth(0.8f, 0.83f, across) * icseg_smooth(0.93f, 0.9f, across));
     float near = icseg_smooth(0.06f, 0.18f, ground->scale * scene->camera / scene->unit);
     color = icseg_rgb_mix(color, back->road_line, 0.9f * line * near);

@@ -127,3 +127,18 @@ def test_scenes(tmp_path: Path) -> None:
         icseg.synth.scene(width=10)
     with pytest.raises(icseg.ArgumentError):
         icseg.synth.scene(width=0)
+
+
+def test_scenes_of_the_large_vocabulary(tmp_path: Path) -> None:
+    names = icseg.synth.class_names("large")
+    assert icseg.synth.class_names() == icseg.synth.CLASS_NAMES and len(set(names)) == len(names) == 96
+    labels = icseg.synth.scene(3, width=96, height=64, vocabulary="large")[1]
+    assert 2 <= len(set(labels.ravel())) <= 8 and labels.max() < 96
+    icseg.synth.write(
+        tmp_path, train=2, val=1, width=64, height=64, vocabulary="large", captions=True, force=True, callback=False
+    )
+    assert icseg.Dataset(tmp_path).class_names == names
+    lines = [json.loads(line) for line in (tmp_path / "captions.jsonl").read_text().splitlines()]
+    assert [line["image"] for line in lines] == ["images/train/000000.jpg", "images/train/000001.jpg"]
+    with pytest.raises(icseg.ArgumentError, match="vocabulary: 'huge' is not one of 'small', 'large'"):
+        icseg.synth.scene(vocabulary="huge")

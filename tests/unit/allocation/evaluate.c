@@ -50,6 +50,7 @@ icseg_status call_icseg_report_write(icseg_error *error) {
     return icseg_report_write(alloc_path("report.html"), &input, error);
 }
 QUIET(icseg_synth_class_names, )
+QUIET(icseg_synth_vocabulary_names, ICSEG_SYNTH_LARGE, NULL)
 icseg_status call_icseg_synth_scene(icseg_error *error) {
     icseg_synth_scene_options options = {ICSEG_SYNTH_SCENE_OPTIONS_INIT, .width = WIDTH, .height = HEIGHT};
     icseg_image i = {.data = BAD};
