@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
-enum { MOST_BRACES = 8, MOST_PATHS = 1 << 20, MOST_DIGITS = 12 };
+enum { MOST_BRACES = 8, MOST_PATHS = 100000, MOST_DIGITS = 12 };
 
 static bool is_one_of(const char *extension, const char *const *names) {
     for (; *names; names++)
@@ -110,7 +110,7 @@ static icseg_status expand_pattern(const char *pattern, icseg_arena *arena, cons
         if (used == MOST_BRACES) return fail_brace(pattern, "more than 8 braces", error);
         braces[used] = (brace){.open = at};
         ICSEG_TRY(parse_brace(pattern, &braces[used], error));
-        if (braces[used].count > MOST_PATHS / total) return fail_brace(pattern, "more than 1,048,576 paths", error);
+        if (braces[used].count > MOST_PATHS / total) return fail_brace(pattern, "more than 100,000 paths", error);
         total *= braces[used].count;
     }
     const char **paths = icseg_arena_array(arena, (size_t)total, sizeof *paths);
