@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Winograd's convolution around a batched matrix product. The tiles of all images are numbered consecutively and
- * processed in groups, so that a group's transformed tiles stay in the caches. */
+ * Winograd's convolution around batched matrix products: our own (winograd_product.h), and for the weights' gradient
+ * that of the backend. The tiles of all images are numbered consecutively and processed in groups, so that a group's
+ * transformed tiles stay in the caches. */
 #include "graph/ops/winograd.h"
 
 #include <string.h>
@@ -8,11 +9,12 @@
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/system.h"
+#include "graph/ops/winograd_product.h"
 #include "graph/ops/winograd_transform.h"
 
 enum { OUT = ICSEG_WINOGRAD_OUT, LARGE_OUT = ICSEG_WINOGRAD_LARGE_OUT, TAPS = 9 };
 enum { MATRICES = ICSEG_WINOGRAD_MATRICES, LARGE_MATRICES = ICSEG_WINOGRAD_LARGE_MATRICES };
-enum { ALIGNMENT = 64, GROUP_BYTES = 8 << 20, WEIGHT_BYTES = 10 << 20 };
+enum { ALIGNMENT = 64, GROUP_BYTES = 8 << 20, WEIGHT_BYTES = 4 << 20 };
 
 /* The maps of the forward direction and of the input's gradient, for one size of tiles. */
 typedef struct tile_maps {
@@ -30,9 +32,9 @@ static const tile_maps large_tiles = {LARGE_OUT,
                                       icseg_winograd_large_output,
                                       icseg_winograd_large_weights};
 
-/* One side's images (batch, height, width, channels) and its transformed tiles (matrices, group, channels). */
+/* One side's images (batch, height, width, channels) and its transformed tiles (matrices, group, pitch). */
 typedef struct side {
-    int64_t channels;
+    int64_t channels, pitch;
     size_t tiles; /* offset in scratch */
 } side;
 
@@ -44,10 +46,12 @@ struct icseg_winograd {
     int64_t count, group;                        /* tiles in all, tiles at a time */
     side a, b;                                   /* forward: x, y; backward data: dy, dx; backward weights: x, dy */
     int64_t in, out;
-    icseg_primitive *product;      /* of the first group */
-    icseg_primitive *accumulating; /* of later groups, which add to the first group's weight gradient */
-    int64_t block;                 /* channels of b whose weights are transformed at a time */
-    /* Offsets; weights: transformed (matrices, out, in) of a block, or their gradient. */
+    const icseg_winograd_kernel *kernel; /* of the forward direction and of the input's gradient */
+    icseg_primitive *gradient;           /* of the weights, for the first group */
+    icseg_primitive *accumulating;       /* for later groups, which add to that of the first one */
+    int64_t block;                       /* channels of b whose weights are transformed at a time; whole panels */
+    /* Offsets; weights: transformed (matrices, panels, channels of a, columns of a panel) of a block, or their gradient
+     * (matrices, out, in). */
     size_t zeros, weights, own, scratch;
 };
 
@@ -80,49 +84,46 @@ static size_t reserve(icseg_winograd *w, int64_t floats) {
     return offset;
 }
 
-static icseg_status open_products(icseg_winograd *w, icseg_error *error) {
+static icseg_status open_gradient(icseg_winograd *w, icseg_error *error) {
     icseg_primitive_options options = {0};
-    int64_t a = w->a.channels, b = w->b.channels, group = w->group;
-    if (w->direction == ICSEG_CONV_BACKWARD_WEIGHTS) {
-        icseg_matmul_shape s = {.batch = {1, w->tile->matrices},
-                                .rows = b,
-                                .inner = group,
-                                .columns = a,
-                                .a_stride = {0, group * b, 1, b},
-                                .b_stride = {0, group * a, a, 1},
-                                .out_stride = {0, b * a, a, 1}};
-        ICSEG_TRY(icseg_matmul_open(&w->product, &s, options, error));
-        options.accumulate = true;
-        return w->group < w->count ? icseg_matmul_open(&w->accumulating, &s, options, error) : ICSEG_OK;
-    }
-    bool forward = w->direction == ICSEG_CONV_FORWARD;
+    int64_t a = w->in, b = w->out, group = w->group;
     icseg_matmul_shape s = {.batch = {1, w->tile->matrices},
-                            .rows = group,
-                            .inner = a,
-                            .columns = w->block,
-                            .a_stride = {0, group * a, a, 1},
-                            .b_stride = {0, a * w->block, forward ? 1 : w->block, forward ? a : 1},
-                            .out_stride = {0, group * b, b, 1}};
-    return icseg_matmul_open(&w->product, &s, options, error);
+                            .rows = b,
+                            .inner = group,
+                            .columns = a,
+                            .a_stride = {0, group * b, 1, b},
+                            .b_stride = {0, group * a, a, 1},
+                            .out_stride = {0, b * a, a, 1}};
+    ICSEG_TRY(icseg_matmul_open(&w->gradient, &s, options, error));
+    options.accumulate = true;
+    if (w->group < w->count) ICSEG_TRY(icseg_matmul_open(&w->accumulating, &s, options, error));
+    size_t first = icseg_primitive_scratch(w->gradient);
+    size_t later = w->accumulating ? icseg_primitive_scratch(w->accumulating) : 0;
+    w->own = w->scratch;
+    w->scratch += first > later ? first : later;
+    return ICSEG_OK;
 }
 
+static int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t quotient(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t round_up(int64_t n, int64_t step) { return quotient(n, step) * step; }
+
 /* Chooses how many tiles and weights are transformed at a time. Each run transforms the weights: reading plain weights,
- * a quarter of the bytes, and transforming them takes about as long as reading transformed ones. With few tiles and
- * many channels, transformed weights would exceed the cache; they are then processed in blocks, each for all tiles. */
+ * a quarter of the bytes, and transforming them takes about as long as reading transformed ones. If all tiles are one
+ * group, the weights are processed in blocks, each for all tiles, so that they stay in the cache. */
 static void choose_parts(icseg_winograd *w) {
     enum { MIN_GROUP = 128 }; /* large tiles: with fewer rows, products wait for the weights */
-    int64_t channels = w->in + w->out, limit = GROUP_BYTES / (w->tile->matrices * (int64_t)sizeof(float) * channels);
-    if (w->tile == &large_tiles && limit < MIN_GROUP) limit = MIN_GROUP;
-    int64_t groups = limit < 1 ? w->count : (w->count + limit - 1) / limit, blocks = 1;
-    int64_t weights = w->tile->matrices * (int64_t)sizeof(float) * w->in * w->out;
-    if (w->tile == &small_tiles && w->direction != ICSEG_CONV_BACKWARD_WEIGHTS && groups <= 2 &&
-        weights > WEIGHT_BYTES) {
+    bool large = w->tile == &large_tiles, of_weights = w->direction == ICSEG_CONV_BACKWARD_WEIGHTS;
+    int64_t matrix_bytes = w->tile->matrices * (int64_t)sizeof(float);
+    int64_t limit = GROUP_BYTES / (matrix_bytes * (w->in + w->out)), weights = matrix_bytes * w->in * w->out;
+    if (large && limit < MIN_GROUP) limit = MIN_GROUP;
+    int64_t groups = limit < 1 ? w->count : quotient(w->count, limit), blocks = 1;
+    if (!of_weights && groups <= (large ? 1 : 2) && weights > WEIGHT_BYTES) {
         groups = 1;
-        blocks = (weights + WEIGHT_BYTES - 1) / WEIGHT_BYTES;
-        while (w->b.channels % blocks) blocks++;
+        blocks = quotient(weights, WEIGHT_BYTES);
     }
-    w->group = (w->count + groups - 1) / groups;
-    w->block = w->b.channels / blocks;
+    w->group = round_up(quotient(w->count, groups), ICSEG_WINOGRAD_ROWS);
+    w->block = round_up(quotient(w->b.channels, blocks), w->kernel->columns);
 }
 
 icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s, icseg_primitive_kind direction,
@@ -142,28 +143,25 @@ icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s
                           .a.channels = backward_data ? s->out : s->in,
                           .b.channels = backward_data ? s->in : s->out,
                           .in = s->in,
-                          .out = s->out};
+                          .out = s->out,
+                          .kernel = icseg_winograd_kernel_find()};
     w->count = w->batch * w->rows * w->columns;
     choose_parts(w);
-    w->a.tiles = reserve(w, w->tile->matrices * w->group * w->a.channels);
-    w->b.tiles = reserve(w, w->tile->matrices * w->group * w->b.channels);
+    bool of_weights = direction == ICSEG_CONV_BACKWARD_WEIGHTS;
+    w->a.pitch = w->a.channels;
+    w->b.pitch = of_weights ? w->b.channels : round_up(w->b.channels, w->kernel->columns);
+    w->a.tiles = reserve(w, tile->matrices * w->group * w->a.pitch);
+    w->b.tiles = reserve(w, tile->matrices * w->group * w->b.pitch);
     w->zeros = reserve(w, s->in > s->out ? s->in : s->out);
-    w->weights = reserve(w, w->tile->matrices * (s->in * s->out) / w->b.channels * w->block);
-    icseg_status status = open_products(w, error);
-    if (status != ICSEG_OK) {
-        icseg_winograd_close(out);
-        return status;
-    }
-    w->own = w->scratch;
-    size_t own = icseg_primitive_scratch(w->product),
-           later = w->accumulating ? icseg_primitive_scratch(w->accumulating) : 0;
-    w->scratch += own > later ? own : later;
-    return ICSEG_OK;
+    w->weights = reserve(w, tile->matrices * w->a.channels * (of_weights ? w->b.channels : w->block));
+    icseg_status status = of_weights ? open_gradient(w, error) : ICSEG_OK;
+    if (status != ICSEG_OK) icseg_winograd_close(out);
+    return status;
 }
 
 void icseg_winograd_close(icseg_winograd **winograd) {
     if (!winograd || !*winograd) return;
-    icseg_primitive_close(&(*winograd)->product);
+    icseg_primitive_close(&(*winograd)->gradient);
     icseg_primitive_close(&(*winograd)->accumulating);
     icseg_free(*winograd);
     *winograd = NULL;
@@ -172,20 +170,61 @@ void icseg_winograd_close(icseg_winograd **winograd) {
 void icseg_winograd_set_relu(icseg_winograd *w) { w->relu = true; }
 size_t icseg_winograd_scratch(const icseg_winograd *w) { return w->scratch; }
 
-/* Transforms the weights (out, 9, in) of `block` channels of b from `first` on. The gradient of the input is the
- * convolution of dy with the kernel rotated by 180 degrees. */
-static void transform_weights(const icseg_winograd *w, const float *weights, int64_t first, float *transformed) {
-    bool backward_data = w->direction == ICSEG_CONV_BACKWARD_DATA;
-    int64_t rows = backward_data ? w->out : w->block, columns = backward_data ? w->block : w->in;
-    const float *plain = weights + (backward_data ? first : first * TAPS * w->in);
-#pragma omp parallel for schedule(static)
-    for (int64_t o = 0; o < rows; o++) {
-        const float *from[TAPS];
-        float *to[LARGE_MATRICES];
-        for (int i = 0; i < TAPS; i++) from[i] = plain + (o * TAPS + (backward_data ? TAPS - 1 - i : i)) * w->in;
-        for (int i = 0; i < w->tile->matrices; i++) to[i] = transformed + (i * rows + o) * columns;
-        w->tile->weights(from, to, columns);
-    }
+/* -- weights */
+
+enum { DEPTH = 16 }; /* channels of a whose weights are transformed at a time */
+
+/* Some weights of one panel: the inputs of the transform for several channels of a, one after the other. */
+typedef float panel_part[TAPS][DEPTH * ICSEG_WINOGRAD_COLUMNS];
+
+/* Weights (out, 9, in) of up to `columns` output channels and `depth` input channels from `weights` on. */
+static void gather_forward(const icseg_winograd *w, const float *weights, int64_t columns, int64_t depth,
+                           panel_part part) {
+    enum { AHEAD = 8 }; /* the rows are too far apart for the hardware prefetcher */
+    int64_t panel = w->kernel->columns;
+    for (int64_t o = 0; o < columns; o++)
+        for (int i = 0; i < TAPS; i++, weights += w->in) {
+            __builtin_prefetch(weights + AHEAD * TAPS * w->in);
+            for (int64_t c = 0; c < depth; c++) part[i][c * panel + o] = weights[c];
+        }
+}
+
+/* The same of `depth` output channels and up to `columns` input channels. The gradient of the input is the convolution
+ * of dy with the kernel rotated by 180 degrees. */
+static void gather_backward(const icseg_winograd *w, const float *weights, int64_t columns, int64_t depth,
+                            panel_part part) {
+    int64_t panel = w->kernel->columns;
+    for (int64_t o = 0; o < depth; o++)
+        for (int i = TAPS - 1; i >= 0; i--, weights += w->in)
+            memcpy(part[i] + o * panel, weights, (size_t)columns * sizeof *weights);
+}
+
+/* Of up to DEPTH channels of a from `at` on, and a panel of channels of b from `column` on. to: of each matrix. */
+static void transform_panel(const icseg_winograd *w, const float *weights, int64_t column, int64_t at, float **to) {
+    panel_part part;
+    const float *from[TAPS];
+    int64_t panel = w->kernel->columns, depth = smaller(w->a.channels - at, DEPTH);
+    int64_t columns = smaller(w->b.channels - column, panel);
+    if (columns < panel) memset(part, 0, sizeof part);
+    if (w->direction == ICSEG_CONV_FORWARD)
+        gather_forward(w, weights + column * TAPS * w->in + at, columns, depth, part);
+    else
+        gather_backward(w, weights + at * TAPS * w->in + column, columns, depth, part);
+    for (int i = 0; i < TAPS; i++) from[i] = part[i];
+    w->tile->weights(from, to, depth * panel);
+}
+
+/* Transforms the weights of `panels` panels of channels of b from `first` on. */
+static void transform_weights(const icseg_winograd *w, const float *weights, int64_t first, int64_t panels,
+                              float *transformed) {
+    int64_t columns = w->kernel->columns, panel = w->a.channels * columns;
+#pragma omp parallel for schedule(static) collapse(2)
+    for (int64_t p = 0; p < panels; p++)
+        for (int64_t at = 0; at < w->a.channels; at += DEPTH) {
+            float *to[LARGE_MATRICES];
+            for (int i = 0; i < w->tile->matrices; i++) to[i] = transformed + (i * panels + p) * panel + at * columns;
+            transform_panel(w, weights, first + p * columns, at, to);
+        }
 }
 
 /* -- tiles */
@@ -212,7 +251,7 @@ static void gather_tile(const icseg_winograd *w, const float *images, int64_t ch
 
 static void tile_matrices(const icseg_winograd *w, side s, char *scratch, int64_t in_group, float **out) {
     float *tiles = (float *)(scratch + s.tiles);
-    for (int i = 0; i < w->tile->matrices; i++) out[i] = tiles + (i * w->group + in_group) * s.channels;
+    for (int i = 0; i < w->tile->matrices; i++) out[i] = tiles + (i * w->group + in_group) * s.pitch;
 }
 
 /* Transforms the group of tiles that begins at `first`; those past the end are zero. size: of the inputs or of the
@@ -238,7 +277,7 @@ static void transform_group(const icseg_winograd *w, side s, const float *images
 
 static void write_group(const icseg_winograd *w, side s, float *images, const float *bias, int64_t first,
                         char *scratch) {
-    int64_t count = w->count - first < w->group ? w->count - first : w->group;
+    int64_t count = smaller(w->count - first, w->group);
     if (!bias && w->relu) bias = (const float *)(scratch + w->zeros);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < count; i++) {
@@ -261,9 +300,29 @@ static void write_weight_gradient(const icseg_winograd *w, const float *gradient
     }
 }
 
+/* The tiles of b of the group that begins at `first`. */
+static void multiply_group(const icseg_winograd *w, const float *weights, int64_t first, char *base) {
+    float *transformed = (float *)(base + w->weights);
+    icseg_winograd_product product = {.kernel = w->kernel,
+                                      .matrices = w->tile->matrices,
+                                      .rows = round_up(smaller(w->count - first, w->group), ICSEG_WINOGRAD_ROWS),
+                                      .pitch_rows = w->group,
+                                      .inner = w->a.channels,
+                                      .out_pitch = w->b.pitch};
+    for (int64_t at = 0; at < w->b.channels; at += w->block) {
+        product.panels = quotient(smaller(w->b.channels - at, w->block), w->kernel->columns);
+        if (first == 0) transform_weights(w, weights, at, product.panels, transformed);
+        icseg_winograd_multiply(&product, (float *)(base + w->a.tiles), transformed, (float *)(base + w->b.tiles) + at);
+    }
+}
+
+static icseg_status add_gradient(const icseg_winograd *w, int64_t first, char *base, icseg_error *error) {
+    icseg_operands product = {.a = base + w->b.tiles, .b = base + w->a.tiles, .out = base + w->weights};
+    return icseg_primitive_run(first ? w->accumulating : w->gradient, product, base + w->own, error);
+}
+
 icseg_status icseg_winograd_run(icseg_winograd *w, icseg_operands operands, void *scratch, icseg_error *error) {
     char *base = scratch;
-    float *a = (float *)(base + w->a.tiles), *b = (float *)(base + w->b.tiles), *weights = (float *)(base + w->weights);
     bool of_weights = w->direction == ICSEG_CONV_BACKWARD_WEIGHTS;
     int64_t channels = w->in > w->out ? w->in : w->out;
     memset(base + w->zeros, 0, (size_t)channels * sizeof(float));
@@ -271,17 +330,12 @@ icseg_status icseg_winograd_run(icseg_winograd *w, icseg_operands operands, void
         transform_group(w, w->a, operands.a, first, w->tile->in, base);
         if (of_weights) {
             transform_group(w, w->b, operands.b, first, OUT, base);
-            icseg_operands product = {.a = b, .b = a, .out = weights};
-            ICSEG_TRY(icseg_primitive_run(first ? w->accumulating : w->product, product, base + w->own, error));
+            ICSEG_TRY(add_gradient(w, first, base, error));
         } else {
-            for (int64_t at = 0; at < w->b.channels; at += w->block) {
-                if (first == 0) transform_weights(w, operands.b, at, weights);
-                icseg_operands product = {.a = a, .b = weights, .out = b + at};
-                ICSEG_TRY(icseg_primitive_run(w->product, product, base + w->own, error));
-            }
+            multiply_group(w, operands.b, first, base);
             write_group(w, w->b, operands.out, operands.bias, first, base);
         }
     }
-    if (of_weights) write_weight_gradient(w, weights, operands.out);
+    if (of_weights) write_weight_gradient(w, (const float *)(base + w->weights), operands.out);
     return ICSEG_OK;
 }
