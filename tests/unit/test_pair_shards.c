@@ -117,6 +117,20 @@ static void samples_of_several_shards(void **state) {
     assert_null(source);
 }
 
+/* A shard that Python's webdataset wrote (reference/make_shard_fixture.py). */
+static void a_shard_of_webdataset(void **state) {
+    (void)state;
+    icseg_pair_source *source;
+    ok(icseg_pair_source_open(&source, ICSEG_SOURCE_DIR "/tests/unit/data/webdataset.tar", &error));
+    contains(source, "10=ein gr\xC3\xBCnes Quadrat; 200=one");
+    left_out(source, NULL);
+    icseg_string name = {0};
+    source->describe(source, 1, &name);
+    assert_int_equal(strlen(strrchr(name.data, ' ') + 1), 120 + strlen("/b.png"));
+    icseg_string_close(&name);
+    icseg_pair_source_close(&source);
+}
+
 /* Of several images, the kind that comes first in the list; never two samples in one. */
 static void files_of_one_name(void **state) {
     (void)state;
@@ -423,6 +437,7 @@ static void every_allocation_may_fail(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_of_several_shards),
+        cmocka_unit_test(a_shard_of_webdataset),
         cmocka_unit_test(files_of_one_name),
         cmocka_unit_test(captions_are_drawn),
         cmocka_unit_test(samples_that_are_not_complete_are_counted),
