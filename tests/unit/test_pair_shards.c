@@ -14,7 +14,7 @@
 
 #include "base/memory.h"
 #include "icseg/file.h"
-#include "pretrain/pair_source.h"
+#include "pretrain/pair_loader.h"
 #include "pretrain/shard_paths.h"
 #include "support/scratch.h"
 #include "support/tar_files.h"
@@ -316,6 +316,49 @@ static void images_that_cannot_be_read_are_named(void **state) {
     icseg_pair_source_close(&source);
 }
 
+/* Samples that cannot be read are replaced and counted, and no number of threads changes the batches. */
+static void the_loader_replaces_broken_samples(void **state) {
+    (void)state;
+    enum { BATCH = 3, STEPS = 4 };
+    static float images[2][STEPS][BATCH * VALUES];
+    icseg_tokenizer *bytes;
+    put("a.jpg", "not an image");
+    put("a.txt", "one");
+    for (int i = 0; i < 4; i++) {
+        char name[20];
+        snprintf(name, sizeof name, "b%d.png", i);
+        put_image(name, (uint8_t)(50 * i));
+        snprintf(name, sizeof name, "b%d.txt", i);
+        put(name, "one\ntwo");
+    }
+    icseg_pair_source *source = open_one(write_as("0.tar"));
+    ok(icseg_tokenizer_open_bytes(&bytes, &error));
+    for (int run = 0; run < 2; run++) {
+        icseg_pair_loader *loader;
+        icseg_pair_batch batch;
+        const icseg_pair_loader_options options = {
+            .crop = {.scale_min = 0.5, .scale_max = 1, .flip = 0.5, .side = SIDE},
+            .tokenizer = bytes,
+            .context_length = 16,
+            .batch = BATCH,
+            .threads = run ? 3 : 1,
+            .ahead = 2,
+            .broken = 1};
+        ok(icseg_pair_loader_open(&loader, source, &options, &error));
+        for (int step = 0; step < STEPS; step++) {
+            ok(icseg_pair_loader_next(loader, &batch, &error));
+            memcpy(images[run][step], batch.images, sizeof images[run][step]);
+        }
+        icseg_pair_counts counts = icseg_pair_loader_counts(loader);
+        assert_int_equal(counts.broken, 1);
+        assert_non_null(strstr(counts.first, "0.tar: a.jpg"));
+        icseg_pair_loader_close(&loader);
+    }
+    assert_memory_equal(images[0], images[1], sizeof images[0]);
+    icseg_tokenizer_close(&bytes);
+    icseg_pair_source_close(&source);
+}
+
 static void archives_that_change_are_refused(void **state) {
     (void)state;
     char caption[100];
@@ -447,6 +490,7 @@ int main(void) {
         cmocka_unit_test(archives_without_pairs_are_refused),
         cmocka_unit_test(cut_archives_are_refused),
         cmocka_unit_test(images_that_cannot_be_read_are_named),
+        cmocka_unit_test(the_loader_replaces_broken_samples),
         cmocka_unit_test(archives_that_change_are_refused),
         cmocka_unit_test(patterns_are_expanded),
         cmocka_unit_test(paths_are_recognised),
