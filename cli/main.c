@@ -27,6 +27,7 @@ extern const icseg_command icseg_command_export;
 extern const icseg_command icseg_command_forward;
 extern const icseg_command icseg_command_info;
 extern const icseg_command icseg_command_predict;
+extern const icseg_command icseg_command_pretrain;
 extern const icseg_command icseg_command_segment;
 extern const icseg_command icseg_command_video;
 #ifdef ICSEG_HAS_SERVE
@@ -53,7 +54,7 @@ enum { HAS_SERVE = 1 };
 #else
 enum { HAS_SERVE = 0 };
 #endif
-static const char *const training_commands[] = {"bench",  "dataset", "eval",  "parity",
+static const char *const training_commands[] = {"bench",  "dataset", "eval",  "parity", "pretrain",
                                                 "recipe", "report",  "synth", "train"};
 
 const icseg_command *const icseg_commands[] = {
@@ -61,6 +62,7 @@ const icseg_command *const icseg_commands[] = {
     WITH_TRAIN(&icseg_command_synth,)
     WITH_TRAIN(&icseg_command_recipe,)
     WITH_TRAIN(&icseg_command_train,)
+    WITH_TRAIN(&icseg_command_pretrain,)
     WITH_TRAIN(&icseg_command_report,)
     WITH_TRAIN(&icseg_command_eval,)
     &icseg_command_predict,

@@ -386,12 +386,17 @@ icseg_status icseg_model_write_metadata(const icseg_model *m, icseg_safetensors_
     return status;
 }
 
-icseg_status icseg_model_declare(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
-    for (int64_t i = 0; i < icseg_params_count(m->params); i++) {
-        const icseg_param *p = icseg_params_at(m->params, i);
+icseg_status icseg_params_declare_in(const icseg_params *params, icseg_safetensors_writer *writer, icseg_error *error) {
+    for (int64_t i = 0; i < icseg_params_count(params); i++) {
+        const icseg_param *p = icseg_params_at(params, i);
         icseg_dtype dtype = icseg_param_is_f16(p) ? ICSEG_F16 : ICSEG_F32;
         ICSEG_TRY(icseg_safetensors_writer_declare(writer, p->name, dtype, p->file_shape, error));
     }
+    return ICSEG_OK;
+}
+
+icseg_status icseg_model_declare(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
+    ICSEG_TRY(icseg_params_declare_in(m->params, writer, error));
     ICSEG_TRY(icseg_model_declare_means(m, writer, error));
     return icseg_model_write_metadata(m, writer, error);
 }
@@ -427,9 +432,14 @@ static icseg_status append_param(const icseg_param *p, icseg_safetensors_writer 
     return status;
 }
 
+icseg_status icseg_params_append_to(const icseg_params *params, icseg_safetensors_writer *writer, icseg_error *error) {
+    for (int64_t i = 0; i < icseg_params_count(params); i++)
+        ICSEG_TRY(append_param(icseg_params_at(params, i), writer, error));
+    return ICSEG_OK;
+}
+
 icseg_status icseg_model_append(const icseg_model *m, icseg_safetensors_writer *writer, icseg_error *error) {
-    for (int64_t i = 0; i < icseg_params_count(m->params); i++)
-        ICSEG_TRY(append_param(icseg_params_at(m->params, i), writer, error));
+    ICSEG_TRY(icseg_params_append_to(m->params, writer, error));
     return icseg_model_append_means(m, writer, error);
 }
 

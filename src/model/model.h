@@ -120,6 +120,9 @@ icseg_status icseg_model_append_means(const icseg_model *model, icseg_safetensor
 icseg_status icseg_model_write_metadata(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
 /* icpc.tokens: the token ids of the model's class names. The caller frees it with icseg_free; NULL: out of memory. */
 char *icseg_model_tokens_json(const icseg_model *model);
+/* Declares and appends parameters alone. */
+icseg_status icseg_params_declare_in(const icseg_params *params, icseg_safetensors_writer *writer, icseg_error *error);
+icseg_status icseg_params_append_to(const icseg_params *params, icseg_safetensors_writer *writer, icseg_error *error);
 /* Declares and appends metadata and parameters on a writer, for files that hold more than a model. */
 icseg_status icseg_model_declare(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);
 icseg_status icseg_model_append(const icseg_model *model, icseg_safetensors_writer *writer, icseg_error *error);

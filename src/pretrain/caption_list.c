@@ -15,9 +15,10 @@ enum { COLUMNS = 64, FIRST_ROOM = 1024 };
 
 static const char *const image_names[] = {"image", "file_name", "filename", "filepath", "path", NULL};
 static const char *const caption_names[] = {"caption", "captions", "text", "title", NULL};
+static const char *const class_names[] = {"class", "class_name", "label", NULL};
 
 typedef struct entry {
-    const char *image, *caption;
+    const char *image, *caption, *class_name; /* class_name: NULL: not said */
     int64_t order;
 } entry;
 
@@ -35,14 +36,18 @@ static icseg_status fail(const reading *r, const char *what, icseg_error *error)
 
 static bool is_blank(const char *text) { return !text[strspn(text, " \t\r\n")]; }
 
-static icseg_status add(reading *r, const char *image, const char *caption, icseg_error *error) {
+static bool is_utf8(const char *text) { return icseg_utf8_check(text, strlen(text)) == strlen(text); }
+
+/* class_name: NULL or blank: not said */
+static icseg_status add(reading *r, const char *image, const char *caption, const char *class_name,
+                        icseg_error *error) {
+    if (class_name && is_blank(class_name)) class_name = NULL;
     if (is_blank(image)) return fail(r, "the name of the image is empty", error);
     if (is_blank(caption)) {
         r->list->empty++;
         return ICSEG_OK;
     }
-    if (icseg_utf8_check(caption, strlen(caption)) < strlen(caption) ||
-        icseg_utf8_check(image, strlen(image)) < strlen(image))
+    if (!is_utf8(caption) || !is_utf8(image) || (class_name && !is_utf8(class_name)))
         return fail(r, "not UTF-8", error);
     if (r->count == r->room) {
         int64_t room = r->room ? 2 * r->room : FIRST_ROOM;
@@ -51,8 +56,9 @@ static icseg_status add(reading *r, const char *image, const char *caption, icse
         r->entries = more;
         r->room = room;
     }
-    entry e = {icseg_arena_strdup(r->list->arena, image), icseg_arena_strdup(r->list->arena, caption), r->count};
-    if (!e.image || !e.caption) return icseg_fail_memory_in(error, 0, r->path);
+    entry e = {icseg_arena_strdup(r->list->arena, image), icseg_arena_strdup(r->list->arena, caption),
+               class_name ? icseg_arena_strdup(r->list->arena, class_name) : NULL, r->count};
+    if (!e.image || !e.caption || (class_name && !e.class_name)) return icseg_fail_memory_in(error, 0, r->path);
     r->entries[r->count++] = e;
     return ICSEG_OK;
 }
@@ -68,13 +74,14 @@ static json_t *find_member(const json_t *object, const char *const *names) {
 static icseg_status add_object(reading *r, const json_t *root, icseg_error *error) {
     const char *image = json_string_value(find_member(root, image_names));
     const json_t *captions = find_member(root, caption_names);
+    const char *class_name = json_string_value(find_member(root, class_names));
     if (!image) return fail(r, "expected an object with the texts \"image\" and \"caption\"", error);
-    if (json_is_string(captions)) return add(r, image, json_string_value(captions), error);
+    if (json_is_string(captions)) return add(r, image, json_string_value(captions), class_name, error);
     if (!json_is_array(captions)) return fail(r, "\"caption\" is neither a text nor a list of texts", error);
     for (size_t i = 0; i < json_array_size(captions); i++) {
         const char *caption = json_string_value(json_array_get(captions, i));
         if (!caption) return fail(r, "\"caption\" is neither a text nor a list of texts", error);
-        ICSEG_TRY(add(r, image, caption, error));
+        ICSEG_TRY(add(r, image, caption, class_name, error));
     }
     return ICSEG_OK;
 }
@@ -165,10 +172,11 @@ static char divider_of(const char *text) {
 static icseg_status read_values(reading *r, char *text, icseg_error *error) {
     table t = {.rest = text, .divider = divider_of(text)};
     r->line = 1;
-    int32_t image = -1, caption = -1;
+    int32_t image = -1, caption = -1, class_name = -1;
     if (read_row(r, &t)) {
         image = find_column(&t, image_names);
         caption = find_column(&t, caption_names);
+        class_name = find_column(&t, class_names);
     }
     if (image < 0 || caption < 0)
         return icseg_fail(error, ICSEG_ERROR_FORMAT,
@@ -178,7 +186,8 @@ static icseg_status read_values(reading *r, char *text, icseg_error *error) {
         if (t.cells == 1 && is_blank(t.cell[0])) continue;
         r->line = line;
         if (image >= t.cells || caption >= t.cells) return fail(r, "fewer columns than in the first line", error);
-        ICSEG_TRY(add(r, t.cell[image], t.cell[caption], error));
+        const char *shows = class_name >= 0 && class_name < t.cells ? t.cell[class_name] : NULL;
+        ICSEG_TRY(add(r, t.cell[image], t.cell[caption], shows, error));
         r->line = after;
     }
     return ICSEG_OK;
@@ -203,6 +212,7 @@ static icseg_status group(reading *r, icseg_error *error) {
         if (i == 0 || strcmp(e->image, e[-1].image) != 0)
             images[r->list->count++] = (icseg_captioned){.image = e->image, .captions = &captions[i]};
         images[r->list->count - 1].count++;
+        if (!images[r->list->count - 1].class_name) images[r->list->count - 1].class_name = e->class_name;
     }
     r->list->images = images;
     if (r->list->count) return ICSEG_OK;

@@ -12,6 +12,7 @@ typedef struct icseg_captioned {
     const char *image;           /* as in the file: relative to its folder, or absolute */
     const char *const *captions; /* (count), UTF-8, not empty */
     int32_t count;
+    const char *class_name; /* what the image shows; NULL: not said */
 } icseg_captioned;
 
 typedef struct icseg_caption_list {
@@ -26,7 +27,8 @@ typedef struct icseg_caption_list {
 icseg_status icseg_caption_list_find(const char **out, const char *folder, icseg_arena *arena, icseg_error *error);
 
 /* Reads the list of a folder, or the file that `path` names.
- * JSON lines: {"image": "a.jpg", "caption": "..."}, also "file_name" and "text", with one caption or a list of them.
+ * JSON lines: {"image": "a.jpg", "caption": "..."}, also "file_name" and "text", with one caption or a list of them,
+ * and optionally "class": what the image shows.
  * Values: a first line with such names, divided by commas, semicolons or tabs, with RFC 4180's quotes. Several lines of
  * one image are its captions. *folder receives the folder to which images are relative, in the list's arena.
  * ICSEG_ERROR_FORMAT names file and line. Close the list with icseg_caption_list_close, also after an error. */

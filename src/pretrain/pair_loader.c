@@ -66,11 +66,11 @@ static icseg_status tokenize(icseg_pair_loader *l, const char *caption, int32_t 
 static icseg_status draw(icseg_pair_loader *l, uint64_t n, int64_t item, void *const part[ICSEG_RING_PARTS],
                          icseg_error *error) {
     icseg_rng rng = icseg_rng_open(l->options.seed, ICSEG_RNG_AUGMENT, n);
-    icseg_string caption = {0};
-    icseg_status status = l->source->draw(l->source, item, &l->options.crop, &rng, part[IMAGE], &caption, error);
-    if (status == ICSEG_OK && caption.failed) status = icseg_fail_memory(error, 0, "a caption");
-    if (status == ICSEG_OK) status = tokenize(l, caption.data, part[CAPTION], error);
-    icseg_string_close(&caption);
+    icseg_pair_text text = {.label = -1};
+    icseg_status status = l->source->draw(l->source, item, &l->options.crop, &rng, part[IMAGE], &text, error);
+    if (status == ICSEG_OK && text.caption.failed) status = icseg_fail_memory(error, 0, "a caption");
+    if (status == ICSEG_OK) status = tokenize(l, text.caption.data, part[CAPTION], error);
+    icseg_string_close(&text.caption);
     return status;
 }
 

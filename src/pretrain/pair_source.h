@@ -27,13 +27,21 @@ typedef struct icseg_pair_left_out {
 /* Appends "2 samples have no image, 1 caption is empty (the first one: ...)", or nothing. */
 void icseg_pair_left_out_print(const icseg_pair_left_out *left, icseg_string *out);
 
+/* What is said about an image. */
+typedef struct icseg_pair_text {
+    icseg_string caption;
+    int32_t label; /* index of the source's class that the image shows; -1: not known */
+} icseg_pair_text;
+
 typedef struct icseg_pair_source icseg_pair_source;
 struct icseg_pair_source {
     int64_t count; /* pairs */
     icseg_pair_left_out left_out;
-    /* Draws a sample of pair `item`: image (side, side, 3), normalised, and its caption. */
+    const char *const *classes; /* (class_count): names, of which labels are indices */
+    int32_t class_count;        /* 0: without labels */
+    /* Draws a sample of pair `item`: image (side, side, 3), normalised, and its text, which is empty before. */
     icseg_status (*draw)(const icseg_pair_source *source, int64_t item, const icseg_pair_crop *crop, icseg_rng *rng,
-                         float *image, icseg_string *caption, icseg_error *error);
+                         float *image, icseg_pair_text *text, icseg_error *error);
     void (*describe)(const icseg_pair_source *source, int64_t item, icseg_string *out); /* its name, for messages */
     void (*close)(icseg_pair_source *source);
 };

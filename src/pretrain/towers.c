@@ -38,8 +38,11 @@ struct icseg_towers {
 
 /* The encoder of `tower`, whose inputs are of `size` and `length`. */
 static void build_encoder(const icseg_towers *t, icseg_clip_towers tower, network *n) {
-    icseg_builder b = {
-        .graph = n->graph, .params = t->clip.params, .config = &t->clip.config, .keep_statistics = !n->learns};
+    icseg_builder b = {.graph = n->graph,
+                       .params = t->clip.params,
+                       .config = &t->clip.config,
+                       .freeze_bn = t->options.freeze_image,
+                       .keep_statistics = !n->learns};
     int64_t side = icseg_clip_side(b.config), size = n->size;
     if (tower == ICSEG_CLIP_IMAGE) {
         n->in = icseg_graph_input(n->graph, "image", ICSEG_F32, ICSEG_SHAPE(size, side, side, 3));
@@ -188,6 +191,7 @@ void icseg_towers_close(icseg_towers **towers) {
 }
 
 icseg_params *icseg_towers_params(const icseg_towers *t) { return t->clip.params; }
+icseg_clip *icseg_towers_clip(icseg_towers *t) { return &t->clip; }
 
 /* -- a batch */
 

@@ -32,6 +32,8 @@ icseg_status icseg_towers_open(icseg_towers **out, const icseg_config *config, c
                                icseg_error *error);
 void icseg_towers_close(icseg_towers **towers);
 icseg_params *icseg_towers_params(const icseg_towers *towers);
+/* The encoders in inference, with the current values; borrowed. */
+icseg_clip *icseg_towers_clip(icseg_towers *towers);
 
 /* The loss of a batch and its gradients: param->grad of every parameter that trains, and the running statistics of the
  * batch norms, change. images (batch, S, S, 3), normalised. */

@@ -225,6 +225,33 @@ static icseg_status put_validation(columns *c, icseg_error *error) {
         c, (icseg_plot){.title = "Validation", .unit = " %", .series = series, .count = 3, .from_zero = true}, error);
 }
 
+/* The named shares of other evaluations. */
+static icseg_status put_scores(columns *c, icseg_error *error) {
+    const icseg_log *log = c->page->log;
+    icseg_series series[ICSEG_LOG_PARTS];
+    double *steps = icseg_arena_array(c->page->arena, (size_t)log->score_count, sizeof *steps);
+    c->failed |= !steps;
+    for (int64_t i = 0; steps && i < log->score_count; i++) steps[i] = (double)log->scores[i].step;
+    for (int32_t n = 0; n < log->score_names; n++) {
+        double *shares = icseg_arena_array(c->page->arena, (size_t)log->score_count, sizeof *shares);
+        c->failed |= !shares;
+        for (int64_t i = 0; shares && i < log->score_count; i++) shares[i] = 100 * log->scores[i].value[n];
+        series[n] = (icseg_series){.name = log->score_name[n],
+                                   .x = steps,
+                                   .y = shares,
+                                   .count = (size_t)log->score_count,
+                                   .color = n % ICSEG_PLOT_COLORS,
+                                   .marks = true};
+    }
+    return put_plot(c,
+                    (icseg_plot){.title = "Held-out pairs",
+                                 .unit = " %",
+                                 .series = series,
+                                 .count = (size_t)log->score_names,
+                                 .from_zero = true},
+                    error);
+}
+
 icseg_status icseg_report_curves(const icseg_report_page *page, icseg_error *error) {
     const icseg_log *log = page->log;
     if (!log->steps && log->evals < 2) return ICSEG_OK;
@@ -239,6 +266,7 @@ icseg_status icseg_report_curves(const icseg_report_page *page, icseg_error *err
                    "Move the pointer over a curve to read its values.</p>\n<div class=\"plots\">\n");
     if (log->steps) ICSEG_TRY(put_losses(&c, error));
     if (log->evals) ICSEG_TRY(put_validation(&c, error));
+    if (log->score_names) ICSEG_TRY(put_scores(&c, error));
     if (log->steps) {
         icseg_series lr = step_series(&c, "", offsetof(icseg_log_step, lr), 5, false);
         icseg_series norm = step_series(&c, "", offsetof(icseg_log_step, grad_norm), 3, true);

@@ -90,11 +90,12 @@ static icseg_status keep_entries(icseg_log_writer *w, int64_t first_step, icseg_
         json_t *entry;
         status = parse_line(&l, w->path, &entry, error);
         if (status != ICSEG_OK || !entry) break;
-        bool timed = !strcmp(type_of(entry), "step") || !strcmp(type_of(entry), "eval");
+        const char *type = type_of(entry);
+        bool timed = !strcmp(type, "step") || !strcmp(type, "eval") || !strcmp(type, "scores");
         if (!timed || integer_of(entry, "step") < first_step) {
             double seconds = number_of(entry, "seconds");
             if (seconds > w->seconds_before) w->seconds_before = seconds;
-            w->started |= !strcmp(type_of(entry), "start");
+            w->started |= !strcmp(type, "start");
             status = icseg_file_writer_write(file, l.text, l.size, error);
             if (status == ICSEG_OK) status = icseg_file_writer_write(file, "\n", 1, error);
         }
@@ -166,19 +167,28 @@ icseg_status icseg_log_writer_start(icseg_log_writer *w, const icseg_log_start *
                        error);
 }
 
+/* An object of named numbers; `what` names them in messages. */
+static icseg_status pack_numbers(const icseg_log_writer *w, const char *const *names, const double *values,
+                                 int32_t count, const char *what, json_t **out, icseg_error *error) {
+    *out = NULL;
+    if (count < 0 || count > ICSEG_LOG_PARTS)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: an entry has %d %ss; expected at most %d", w->path,
+                          (int)count, what, (int)ICSEG_LOG_PARTS);
+    *out = json_object();
+    for (int32_t i = 0; i < count; i++)
+        if (json_object_set_new(*out, names[i], icseg_json_number(values[i])) != 0) {
+            size_t size = strlen(names[i]);
+            json_decref(*out);
+            if (icseg_utf8_check(names[i], size) == size) return icseg_fail_memory_in(error, 0, w->path);
+            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the name of %s %d is not UTF-8", w->path, what, (int)i);
+        }
+    return ICSEG_OK;
+}
+
 icseg_status icseg_log_writer_step(icseg_log_writer *w, const icseg_log_step *step, const char *const *names,
                                    int32_t parts, icseg_error *error) {
-    if (parts < 0 || parts > ICSEG_LOG_PARTS)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: a step has %d losses; expected at most %d", w->path,
-                          (int)parts, (int)ICSEG_LOG_PARTS);
-    json_t *loss = json_object();
-    for (int32_t i = 0; i < parts; i++)
-        if (json_object_set_new(loss, names[i], icseg_json_number(step->loss[i])) != 0) {
-            size_t size = strlen(names[i]);
-            json_decref(loss);
-            if (icseg_utf8_check(names[i], size) == size) return icseg_fail_memory_in(error, 0, w->path);
-            return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the name of loss %d is not UTF-8", w->path, (int)i);
-        }
+    json_t *loss;
+    ICSEG_TRY(pack_numbers(w, names, step->loss, parts, "loss", &loss, error));
     return write_entry(
         w,
         json_pack("{s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "type", "step", "step", (json_int_t)step->step, "seconds",
@@ -186,6 +196,14 @@ icseg_status icseg_log_writer_step(icseg_log_writer *w, const icseg_log_step *st
                   "grad_norm", icseg_json_number(step->grad_norm), "images_per_s",
                   icseg_json_number(step->images_per_s), "peak_mib", icseg_json_number(step->peak_mib)),
         error);
+}
+
+icseg_status icseg_log_writer_scores(icseg_log_writer *w, const icseg_log_scores *scores, const char *const *names,
+                                     int32_t count, icseg_error *error) {
+    json_t *values;
+    ICSEG_TRY(pack_numbers(w, names, scores->value, count, "score", &values, error));
+    return write_entry(
+        w, json_pack("{s:s, s:I, s:o}", "type", "scores", "step", (json_int_t)scores->step, "scores", values), error);
 }
 
 icseg_status icseg_log_writer_eval(icseg_log_writer *w, const icseg_log_eval *eval, icseg_error *error) {
@@ -221,16 +239,29 @@ void icseg_log_writer_close(icseg_log_writer **writer) {
     *writer = NULL;
 }
 
-/* Finds or adds the column of a loss; *out is -1 if the table of names is full. false: out of memory. */
-static bool find_part(icseg_log *log, const char *name, int32_t *out) {
+/* Finds or adds the column of a name; *out is -1 if the table of names is full. false: out of memory. */
+static bool find_column(icseg_arena *arena, const char **names, int32_t *count, const char *name, int32_t *out) {
     *out = -1;
-    for (int32_t i = 0; i < log->parts && *out < 0; i++)
-        if (!strcmp(log->part[i], name)) *out = i;
-    if (*out >= 0 || log->parts == ICSEG_LOG_PARTS) return true;
-    char *copy = icseg_arena_strdup(log->arena, name);
+    for (int32_t i = 0; i < *count && *out < 0; i++)
+        if (!strcmp(names[i], name)) *out = i;
+    if (*out >= 0 || *count == ICSEG_LOG_PARTS) return true;
+    char *copy = icseg_arena_strdup(arena, name);
     if (!copy) return false;
-    log->part[log->parts] = copy;
-    *out = log->parts++;
+    names[*count] = copy;
+    *out = (*count)++;
+    return true;
+}
+
+/* values (ICSEG_LOG_PARTS): NaN where the object has no number. */
+static bool read_numbers(icseg_arena *arena, const json_t *object, const char **names, int32_t *count, double *values) {
+    const char *name;
+    json_t *value;
+    for (int i = 0; i < ICSEG_LOG_PARTS; i++) values[i] = (double)NAN;
+    json_object_foreach((json_t *)object, name, value) {
+        int32_t column;
+        if (!find_column(arena, names, count, name, &column)) return false;
+        if (column >= 0) values[column] = number_in(value);
+    }
     return true;
 }
 
@@ -242,15 +273,14 @@ static bool read_step(icseg_log *log, const json_t *entry) {
                              .grad_norm = number_of(entry, "grad_norm"),
                              .images_per_s = number_of(entry, "images_per_s"),
                              .peak_mib = number_of(entry, "peak_mib")};
-    for (int i = 0; i < ICSEG_LOG_PARTS; i++) step->loss[i] = (double)NAN;
-    const char *name;
-    json_t *value;
-    json_object_foreach(json_object_get(entry, "loss"), name, value) {
-        int32_t part;
-        if (!find_part(log, name, &part)) return false;
-        if (part >= 0) step->loss[part] = number_in(value);
-    }
-    return true;
+    return read_numbers(log->arena, json_object_get(entry, "loss"), log->part, &log->parts, step->loss);
+}
+
+static bool read_scores(icseg_log *log, const json_t *entry) {
+    icseg_log_scores *scores = &log->scores[log->score_count++];
+    scores->step = integer_of(entry, "step");
+    return read_numbers(log->arena, json_object_get(entry, "scores"), log->score_name, &log->score_names,
+                        scores->value);
 }
 
 static bool read_eval(icseg_log *log, const json_t *entry) {
@@ -295,7 +325,8 @@ static icseg_status read_entries(icseg_log *log, const icseg_bytes *bytes, const
     for (size_t at = 0; next_line(bytes, &at, &l);) lines += l.size >= strlen("{\"type\":\"step\"}");
     log->step = icseg_arena_array(log->arena, lines, sizeof *log->step);
     log->eval = icseg_arena_array(log->arena, lines, sizeof *log->eval);
-    if (!log->step || !log->eval) return icseg_fail_memory_in(error, 0, path);
+    log->scores = icseg_arena_array(log->arena, lines, sizeof *log->scores);
+    if (!log->step || !log->eval || !log->scores) return icseg_fail_memory_in(error, 0, path);
     l = (line){0};
     for (size_t at = 0; next_line(bytes, &at, &l);) {
         json_t *entry;
@@ -310,6 +341,8 @@ static icseg_status read_entries(icseg_log *log, const icseg_bytes *bytes, const
             done = read_step(log, entry);
         else if (!strcmp(type, "eval"))
             done = read_eval(log, entry);
+        else if (!strcmp(type, "scores"))
+            done = read_scores(log, entry);
         else if (!strcmp(type, "start"))
             done = read_start(log, entry);
         json_decref(entry);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * log.jsonl, the log of a training run: one JSON object per line, of type "start", "step" or "eval". "step" is the
- * number of completed optimiser steps: the first step logs 1, and an evaluation after n steps logs n. */
+ * log.jsonl, the log of a training run: one JSON object per line, of type "start", "step", "eval" or "scores". "step"
+ * is the number of completed optimiser steps: the first step logs 1, and an evaluation after n steps logs n. */
 #ifndef ICSEG_REPORT_JSONL_H
 #define ICSEG_REPORT_JSONL_H
 
@@ -38,6 +38,12 @@ typedef struct icseg_log_eval {
     const double *iou; /* (classes) */
 } icseg_log_eval;
 
+/* One evaluation of another kind: shares in 0..1, NaN = undefined, in the order of their names. */
+typedef struct icseg_log_scores {
+    int64_t step;
+    double value[ICSEG_LOG_PARTS];
+} icseg_log_scores;
+
 typedef struct icseg_log_writer icseg_log_writer;
 
 /* Opens the log at `path`. If first_step <= 1, the run is new and the log starts empty. Otherwise the run resumes after
@@ -52,6 +58,9 @@ icseg_status icseg_log_writer_start(icseg_log_writer *writer, const icseg_log_st
 icseg_status icseg_log_writer_step(icseg_log_writer *writer, const icseg_log_step *step, const char *const *names,
                                    int32_t parts, icseg_error *error);
 icseg_status icseg_log_writer_eval(icseg_log_writer *writer, const icseg_log_eval *eval, icseg_error *error);
+/* names: (count), those of scores->value; count <= ICSEG_LOG_PARTS. */
+icseg_status icseg_log_writer_scores(icseg_log_writer *writer, const icseg_log_scores *scores, const char *const *names,
+                                     int32_t count, icseg_error *error);
 /* Syncs and closes the file, and reports errors such as a full disk. */
 icseg_status icseg_log_writer_finish(icseg_log_writer **writer, icseg_error *error);
 /* Syncs and closes without reporting errors. Accepts NULL and sets the pointer to NULL. */
@@ -68,6 +77,10 @@ typedef struct icseg_log {
     int64_t steps;
     icseg_log_eval *eval; /* (evals) */
     int64_t evals;
+    int32_t score_names;
+    const char *score_name[ICSEG_LOG_PARTS]; /* as for losses */
+    icseg_log_scores *scores;                /* (score_count) */
+    int64_t score_count;
 } icseg_log;
 
 /* Unknown types and keys are ignored. Returns ICSEG_ERROR_FORMAT if a line other than a truncated last one is not a

@@ -31,8 +31,8 @@ static bool has_budget(const icseg_trainer *t) {
 icseg_status icseg_trainer_keep_budget(icseg_trainer *t, icseg_error *error) {
     icseg_recipe *kept;
     bool found;
-    const char *path = icseg_trainer_path(t, "recipe.yaml");
-    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
+    const char *path = icseg_run_path(&t->folder, "recipe.yaml");
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder.path);
     if (!has_budget(t)) return ICSEG_OK;
     ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
     if (!found) return ICSEG_OK;
@@ -40,7 +40,7 @@ icseg_status icseg_trainer_keep_budget(icseg_trainer *t, icseg_error *error) {
     icseg_status status = set_steps(t, kept->settings.train.steps, kept->settings.train.eval_every, error);
     icseg_recipe_close(&kept);
     if (status == ICSEG_OK)
-        icseg_trainer_say(t, "%s: %d %s, an evaluation every %d, as measured when the run began", t->folder,
+        icseg_trainer_say(t, "%s: %d %s, an evaluation every %d, as measured when the run began", t->folder.path,
                           t->recipe->train.steps, icseg_plural(t->recipe->train.steps, "step", "steps"),
                           t->recipe->train.eval_every);
     return status;
@@ -136,9 +136,10 @@ void icseg_trainer_say_needs(const icseg_trainer *t, size_t network) {
     double memory = weights + 3 * trained + (double)network; /* gradients and two moments */
     double files = 2 * weights + 2 * trained;                /* checkpoint and best */
     icseg_trainer_say(t, "training takes at least %.0f MiB of memory and %.0f MiB of disk space in %s",
-                      memory / (1 << 20), files / (1 << 20), t->folder);
-    if (statvfs(t->folder, &disk) != 0) return;
+                      memory / (1 << 20), files / (1 << 20), t->folder.path);
+    if (statvfs(t->folder.path, &disk) != 0) return;
     double free = (double)disk.f_bavail * (double)disk.f_frsize;
     if (free < files + weights + 2 * trained) /* the largest file is written beside its earlier version */
-        icseg_trainer_warn(t, "%s: only %.0f MiB are free; the checkpoints may not fit", t->folder, free / (1 << 20));
+        icseg_trainer_warn(t, "%s: only %.0f MiB are free; the checkpoints may not fit", t->folder.path,
+                           free / (1 << 20));
 }

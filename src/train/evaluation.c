@@ -9,8 +9,8 @@
  * `eval` settings have changed since, the metrics differ and the new line is logged. */
 static icseg_status is_logged(const icseg_trainer *t, const icseg_metrics *m, bool *logged, icseg_error *error) {
     icseg_log log;
-    const char *path = icseg_trainer_path(t, "log.jsonl");
-    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
+    const char *path = icseg_run_path(&t->folder, "log.jsonl");
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder.path);
     ICSEG_TRY(icseg_log_read(&log, path, error));
     const icseg_log_eval *last = log.evals ? &log.eval[log.evals - 1] : NULL;
     *logged = last && last->step == t->state.step && !(fabs(last->miou - m->miou) > 1e-8); /* the log has 9 digits */
@@ -61,8 +61,8 @@ static void consider(void *user, int64_t index, int64_t labelled, int64_t correc
 
 static icseg_status write_results(icseg_trainer *t, const icseg_evaluation *e, const icseg_metrics *m,
                                   icseg_error *error) {
-    const char *path = icseg_trainer_path(t, "evaluation.json");
-    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
+    const char *path = icseg_run_path(&t->folder, "evaluation.json");
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder.path);
     ICSEG_TRY(icseg_evaluation_write(e, path, error));
     return icseg_trainer_write_report(t, e, m, true, error);
 }

@@ -325,9 +325,26 @@ icseg_schedule icseg_recipe_schedule(const icseg_recipe_settings *r) {
                             .warmup = r->train.warmup};
 }
 
-icseg_status icseg_recipe_format(const icseg_recipe_settings *settings, icseg_string *out, icseg_error *error) {
-    icseg_option_table table = icseg_recipe_table();
-    icseg_options_yaml(&table, settings, out);
+static size_t rows_of(const icseg_option_table *table, const char *section, size_t *first) {
+    size_t count = 0, length = strlen(section);
+    for (size_t i = 0; i < table->count; i++)
+        if (!strncmp(table->rows[i].key, section, length) && count++ == 0) *first = i;
+    return count;
+}
+
+icseg_status icseg_recipe_format(const icseg_recipe_settings *settings, icseg_recipe_use use, icseg_string *out,
+                                 icseg_error *error) {
+    icseg_option_table all = icseg_recipe_table(), model = all, pretrain = all, train = all;
+    size_t first = 0;
+    model.count = rows_of(&all, "model.", &first);
+    pretrain.count = rows_of(&all, "pretrain.", &first);
+    pretrain.rows += first;
+    train.count -= pretrain.count; /* it is the last section */
+    icseg_options_yaml(use == ICSEG_RECIPE_TRAIN ? &train : &model, settings, out);
+    if (use == ICSEG_RECIPE_PRETRAIN) {
+        icseg_string_append(out, "\n", 1);
+        icseg_options_yaml(&pretrain, settings, out);
+    }
     return out->failed ? icseg_fail_memory(error, 0, "the recipe's text") : ICSEG_OK;
 }
 
@@ -345,8 +362,10 @@ icseg_status icseg_recipe_write(const icseg_recipe *recipe, const char *path, ic
     icseg_string text = {0};
     ICSEG_NEED(recipe);
     ICSEG_NEED(path);
-    icseg_status status = icseg_recipe_format(&recipe->settings, &text, error);
-    if (status == ICSEG_OK) status = icseg_file_write(path, text.data, text.size, error);
+    icseg_option_table table = icseg_recipe_table();
+    icseg_options_yaml(&table, &recipe->settings, &text);
+    icseg_status status = text.failed ? icseg_fail_memory(error, 0, "the recipe's text")
+                                      : icseg_file_write(path, text.data, text.size, error);
     icseg_string_close(&text);
     return status;
 }

@@ -21,6 +21,7 @@ enum {
 };
 
 typedef enum icseg_recipe_mode { ICSEG_RECIPE_WHOLE, ICSEG_RECIPE_SLIDE } icseg_recipe_mode;
+typedef enum icseg_pretrain_decay { ICSEG_PRETRAIN_COSINE, ICSEG_PRETRAIN_POLY } icseg_pretrain_decay;
 
 /* The values of all keys. Strings are never NULL and live in the recipe's arena. */
 typedef struct icseg_recipe_settings {
@@ -67,6 +68,23 @@ typedef struct icseg_recipe_settings {
         double tta_scales[ICSEG_RECIPE_TTA_SCALES];
         bool tta_flip;
     } eval;
+    struct {
+        const char *pairs, *val_pairs; /* "": none */
+        int32_t val_limit, broken;     /* pairs */
+        double crop_scale[2], flip;
+        int32_t loader_threads;      /* 0: one, two from 8 cores on */
+        int32_t steps, batch, chunk; /* pairs; chunk 0: the batch */
+        double lr, weight_decay, betas[2], eps;
+        int32_t warmup; /* steps */
+        icseg_pretrain_decay decay;
+        double power, min_lr, clip_norm;
+        bool freeze_image, freeze_text;
+        icseg_precision precision;
+        icseg_memory memory;
+        int64_t seed;
+        int32_t threads;                                 /* 0: all cores */
+        int32_t log_every, eval_every, checkpoint_every; /* steps; 0: only at the end */
+    } pretrain;
 } icseg_recipe_settings;
 
 /* A value that was set, with its origin (train/assignment.h). */
@@ -88,6 +106,13 @@ void icseg_recipe_published(icseg_recipe_settings *out, int32_t preset);
 /* Number of tokens in a tokenizer's vocabulary: the default of model.vocab_size. */
 int32_t icseg_recipe_vocabulary(icseg_tokenizer_kind tokenizer);
 
+/* "ORIGIN: KEY: TEXT", with the key as the error's field; the origin only if the value comes from a file. */
+icseg_status icseg_recipe_fail_key(const icseg_recipe *recipe, const char *key, icseg_error *error, const char *format,
+                                   ...) __attribute__((format(printf, 4, 5)));
+
+/* Checks the keys of the model: configuration, tokenizer, and which weights it starts from. */
+icseg_status icseg_recipe_check_model(const icseg_recipe *recipe, icseg_error *error);
+
 /* Checks that model.init exists, which only a new run needs. */
 icseg_status icseg_recipe_check_init(const icseg_recipe *recipe, icseg_error *error);
 
@@ -99,7 +124,10 @@ const char *icseg_recipe_compare(const icseg_recipe_settings *a, const icseg_rec
 /* The learning rates of a run with these settings. */
 icseg_schedule icseg_recipe_schedule(const icseg_recipe_settings *settings);
 
-/* Every value as YAML. The caller closes *out, even on failure. */
-icseg_status icseg_recipe_format(const icseg_recipe_settings *settings, icseg_string *out, icseg_error *error);
+/* The values that a run uses, as YAML: those of training, or of pretraining. The caller closes *out, even on failure.
+ */
+typedef enum icseg_recipe_use { ICSEG_RECIPE_TRAIN, ICSEG_RECIPE_PRETRAIN } icseg_recipe_use;
+icseg_status icseg_recipe_format(const icseg_recipe_settings *settings, icseg_recipe_use use, icseg_string *out,
+                                 icseg_error *error);
 
 #endif

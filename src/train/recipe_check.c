@@ -11,10 +11,8 @@
 
 enum { KEY_SIZE = 96 };
 
-/* "ORIGIN: KEY: TEXT"; the origin only if the value comes from a file. */
-static icseg_status fail_key(const icseg_recipe *recipe, const char *key, icseg_error *error, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-static icseg_status fail_key(const icseg_recipe *recipe, const char *key, icseg_error *error, const char *format, ...) {
+icseg_status icseg_recipe_fail_key(const icseg_recipe *recipe, const char *key, icseg_error *error, const char *format,
+                                   ...) {
     const icseg_recipe_assignment *a = icseg_recipe_find(recipe, key);
     char text[ICSEG_ERROR_MESSAGE_SIZE];
     va_list args;
@@ -28,14 +26,14 @@ static icseg_status fail_key(const icseg_recipe *recipe, const char *key, icseg_
 static icseg_status check_data(const icseg_recipe *recipe, icseg_error *error) {
     const icseg_recipe_settings *s = &recipe->settings;
     if (!s->data.folder[0])
-        return fail_key(recipe, "data.folder", error, "is not set; set it to the folder of the data set");
+        return icseg_recipe_fail_key(recipe, "data.folder", error, "is not set; set it to the folder of the data set");
     if (!icseg_folder_exists(s->data.folder))
-        return fail_key(recipe, "data.folder", error, "the folder \"%s\" does not exist", s->data.folder);
-    if (!s->data.train_split[0]) return fail_key(recipe, "data.train_split", error, "must not be empty");
+        return icseg_recipe_fail_key(recipe, "data.folder", error, "the folder \"%s\" does not exist", s->data.folder);
+    if (!s->data.train_split[0]) return icseg_recipe_fail_key(recipe, "data.train_split", error, "must not be empty");
     if (!s->data.val_split[0] && !(s->data.val_share > 0))
-        return fail_key(recipe, "data.val_split", error, "must not be empty");
+        return icseg_recipe_fail_key(recipe, "data.val_split", error, "must not be empty");
     if (s->data.classes[0] && !icseg_file_exists(s->data.classes))
-        return fail_key(recipe, "data.classes", error, "the file \"%s\" does not exist", s->data.classes);
+        return icseg_recipe_fail_key(recipe, "data.classes", error, "the file \"%s\" does not exist", s->data.classes);
     return ICSEG_OK;
 }
 
@@ -65,25 +63,29 @@ static icseg_status check_config(const icseg_recipe *recipe, icseg_error *error)
 
 /* A file that others publish. */
 static icseg_status fail_missing(const icseg_recipe *recipe, const char *key, const char *path, icseg_error *error) {
-    icseg_status status = fail_key(recipe, key, error, "the file or folder \"%s\" does not exist", path);
+    icseg_status status = icseg_recipe_fail_key(recipe, key, error, "the file or folder \"%s\" does not exist", path);
     if (error) error->remedy = ICSEG_REMEDY_GET_WEIGHTS;
     return status;
 }
 
-static icseg_status check_model(const icseg_recipe *recipe, icseg_error *error) {
+icseg_status icseg_recipe_check_model(const icseg_recipe *recipe, icseg_error *error) {
     const icseg_recipe_settings *s = &recipe->settings;
     bool clip = s->tokenizer == ICSEG_TOKENIZER_CLIP;
     int32_t tokens = icseg_recipe_vocabulary(s->tokenizer);
     ICSEG_TRY(check_config(recipe, error));
     if (clip ? s->model.vocab_size != tokens : s->model.vocab_size < tokens)
-        return fail_key(recipe, "model.vocab_size", error, "is %d, but the tokenizer \"%s\" has %d tokens",
-                        (int)s->model.vocab_size, clip ? "clip" : "bytes", (int)tokens);
+        return icseg_recipe_fail_key(recipe, "model.vocab_size", error, "is %d, but the tokenizer \"%s\" has %d tokens",
+                                     (int)s->model.vocab_size, clip ? "clip" : "bytes", (int)tokens);
     if (clip && !s->merges[0])
-        return fail_key(
+        return icseg_recipe_fail_key(
             recipe, "model.merges", error,
             "is not set; CLIP's tokenizer needs its merges file (to train from scratch, set model.tokenizer to bytes)");
     if (s->merges[0] && !icseg_file_exists(s->merges) && !icseg_folder_exists(s->merges))
         return fail_missing(recipe, "model.merges", s->merges, error);
+    if (s->init_weights[0] && !s->init[0])
+        return icseg_recipe_fail_key(recipe, "model.init", error,
+                                     "is not set, but model.init_weights = \"%.60s\" names a part of that file",
+                                     s->init_weights);
     return ICSEG_OK;
 }
 
@@ -91,11 +93,12 @@ static icseg_status check_augmentation(const icseg_recipe *recipe, icseg_error *
     const icseg_augment_options *augment = &recipe->settings.augment;
     icseg_error found;
     if (augment->scale_min > augment->scale_max)
-        return fail_key(recipe, "augment.scale", error, "the smallest factor %g is above the largest factor %g",
-                        augment->scale_min, augment->scale_max);
+        return icseg_recipe_fail_key(recipe, "augment.scale", error,
+                                     "the smallest factor %g is above the largest factor %g", augment->scale_min,
+                                     augment->scale_max);
     if (augment->resize_long && augment->resize_long < augment->resize_short)
-        return fail_key(recipe, "augment.resize_long", error, "%d is below augment.resize_short = %d",
-                        augment->resize_long, augment->resize_short);
+        return icseg_recipe_fail_key(recipe, "augment.resize_long", error, "%d is below augment.resize_short = %d",
+                                     augment->resize_long, augment->resize_short);
     icseg_status status = icseg_augment_check(augment, &found); /* its own limits */
     return status == ICSEG_OK ? ICSEG_OK : icseg_fail(error, ICSEG_ERROR_ARGUMENT, "augment: %s", found.message);
 }
@@ -107,10 +110,11 @@ static icseg_status check_evaluation(const icseg_recipe *recipe, icseg_error *er
     for (int i = 0; i < 2; i++) {
         int32_t crop = s->eval.crop[i] ? s->eval.crop[i] : train_crop[i];
         if (crop < least)
-            return fail_key(recipe, "eval.crop", error, "a window must be at least %d pixels", (int)least);
+            return icseg_recipe_fail_key(recipe, "eval.crop", error, "a window must be at least %d pixels", (int)least);
         if (s->eval.stride[i] > crop)
-            return fail_key(recipe, "eval.stride", error,
-                            "a step of %d pixels leaves gaps between windows of %d pixels", s->eval.stride[i], crop);
+            return icseg_recipe_fail_key(recipe, "eval.stride", error,
+                                         "a step of %d pixels leaves gaps between windows of %d pixels",
+                                         s->eval.stride[i], crop);
     }
     return ICSEG_OK;
 }
@@ -125,15 +129,14 @@ icseg_status icseg_recipe_check(const icseg_recipe *recipe, icseg_error *error) 
     ICSEG_NEED(recipe);
     const icseg_recipe_settings *s = &recipe->settings;
     ICSEG_TRY(check_data(recipe, error));
-    ICSEG_TRY(check_model(recipe, error));
+    ICSEG_TRY(icseg_recipe_check_model(recipe, error));
     ICSEG_TRY(check_augmentation(recipe, error));
-    if (s->init_weights[0] && !s->init[0])
-        return fail_key(recipe, "model.init", error,
-                        "is not set, but model.init_weights = \"%.60s\" names a part of that file", s->init_weights);
     if (!(s->train.minutes > 0) && s->train.warmup >= s->train.steps)
-        return fail_key(recipe, "train.warmup", error, "%d %s not fit into train.steps = %d", s->train.warmup,
-                        icseg_plural(s->train.warmup, "step of warm-up does", "steps of warm-up do"), s->train.steps);
+        return icseg_recipe_fail_key(
+            recipe, "train.warmup", error, "%d %s not fit into train.steps = %d", s->train.warmup,
+            icseg_plural(s->train.warmup, "step of warm-up does", "steps of warm-up do"), s->train.steps);
     if (s->train.min_lr > s->train.lr)
-        return fail_key(recipe, "train.min_lr", error, "%g is above train.lr = %g", s->train.min_lr, s->train.lr);
+        return icseg_recipe_fail_key(recipe, "train.min_lr", error, "%g is above train.lr = %g", s->train.min_lr,
+                                     s->train.lr);
     return check_evaluation(recipe, error);
 }

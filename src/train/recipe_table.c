@@ -20,6 +20,7 @@ static const char *const tokenizers[] = {"bytes", "clip", NULL};
 static const char *const synonyms[] = {"first", "mean", NULL};
 static const char *const modes[] = {"whole", "slide", NULL};
 static const char *const memories[] = {"normal", "low", NULL};
+static const char *const decays[] = {"cosine", "poly", NULL};
 static const char *const precisions[] = {"f32", "bf16", "auto", "bf16x2", NULL};
 
 /* Pieces of help that other tables own. */
@@ -180,6 +181,55 @@ static const icseg_option rows[] = {
      "test-time augmentation: scale factors", .capacity = ICSEG_RECIPE_TTA_SCALES, .min_count = 1,
      .count_offset = offsetof(icseg_recipe_settings, eval.tta_count), ICSEG_BETWEEN(1.0 / 16, 16)},
     {"eval.tta_flip", BOOL(eval.tta_flip), "test-time augmentation: also the mirrored image"},
+
+    {"pretrain.pairs", TEXT(pretrain.pairs),
+     "pairs of images and captions to train on: a folder with captions.jsonl or captions.csv, such a file, or "
+     "WebDataset archives (docs/pretraining.md)",
+     .shown = "none; must be set"},
+    {"pretrain.val_pairs", TEXT(pretrain.val_pairs), "held-out pairs for evaluations", .shown = "none"},
+    {"pretrain.val_limit", INT(pretrain.val_limit), "number of held-out pairs that an evaluation uses at most",
+     ICSEG_BETWEEN(2, 50000)},
+    {"pretrain.broken", INT(pretrain.broken), "number of pairs that may be unreadable; one more is an error",
+     ICSEG_BETWEEN(0, INT32_MAX)},
+    {"pretrain.crop_scale", ICSEG_FIELD_FLOATS(icseg_recipe_settings, pretrain.crop_scale[0]),
+     "random square of the image: smallest and largest share of its area; [1, 1]: the square in the middle",
+     ICSEG_EXACTLY(2), .bounded = true, .open_low = true, .minimum = 0, .maximum = 1},
+    {"pretrain.flip", FLOAT(pretrain.flip),
+     "probability of a horizontal flip; captions that say left or right become wrong", ICSEG_BETWEEN(0, 1)},
+    {"pretrain.loader_threads", INT(pretrain.loader_threads), "threads that read pairs; results do not depend on it",
+     ICSEG_BETWEEN(0, 256), .shown = "0: one, two from 8 cores on"},
+    {"pretrain.steps", INT(pretrain.steps), "number of optimiser steps", ICSEG_BETWEEN(1, MAX_STEPS)},
+    {"pretrain.batch", INT(pretrain.batch), "pairs in a batch, all of which are compared with each other",
+     ICSEG_BETWEEN(2, MAX_BATCH)},
+    {"pretrain.chunk", INT(pretrain.chunk),
+     "pairs that are encoded at a time: fewer take less memory and, without batch normalisation, give the same "
+     "gradient",
+     ICSEG_BETWEEN(0, MAX_BATCH), .shown = "0: the batch"},
+    {"pretrain.lr", FLOAT(pretrain.lr), "AdamW: peak learning rate", ICSEG_ABOVE(0)},
+    {"pretrain.weight_decay", FLOAT(pretrain.weight_decay), "AdamW: decoupled weight decay of matrices and kernels",
+     ICSEG_AT_LEAST(0)},
+    {"pretrain.betas", ICSEG_FIELD_FLOATS(icseg_recipe_settings, pretrain.betas[0]),
+     "AdamW: decay rates of the two moments", ICSEG_EXACTLY(2), ICSEG_BETWEEN(0, 1), .open_high = true},
+    {"pretrain.eps", FLOAT(pretrain.eps), "AdamW: epsilon", ICSEG_AT_LEAST(LEAST_DIVISOR)},
+    {"pretrain.warmup", INT(pretrain.warmup), "linear warm-up of the learning rate (steps)", STEPS},
+    {"pretrain.decay", WORD(pretrain.decay), "how the learning rate falls after the warm-up", .words = decays},
+    {"pretrain.power", FLOAT(pretrain.power), "decay poly: exponent", ICSEG_AT_LEAST(0)},
+    {"pretrain.min_lr", FLOAT(pretrain.min_lr), "learning rate at the end of the decay", ICSEG_AT_LEAST(0)},
+    {"pretrain.clip_norm", FLOAT(pretrain.clip_norm), "limit of the gradient's global norm; 0 turns clipping off",
+     ICSEG_AT_LEAST(0)},
+    {"pretrain.freeze_image", BOOL(pretrain.freeze_image),
+     "freezes the image encoder, including its running statistics"},
+    {"pretrain.freeze_text", BOOL(pretrain.freeze_text), "freezes the text encoder"},
+    {"pretrain.precision", WORD(pretrain.precision), "as train.precision", .words = precisions},
+    {"pretrain.memory", WORD(pretrain.memory), "as train.memory", .words = memories},
+    {"pretrain.seed", ICSEG_FIELD_INT64(icseg_recipe_settings, pretrain.seed), "seed of all random numbers",
+     ICSEG_AT_LEAST(0)},
+    {"pretrain.threads", INT(pretrain.threads), "compute threads", ICSEG_BETWEEN(0, ICSEG_MAX_THREADS),
+     .shown = "0: all cores"},
+    {"pretrain.log_every", INT(pretrain.log_every), "steps between lines of log.jsonl; 0: only at the end", STEPS},
+    {"pretrain.eval_every", INT(pretrain.eval_every), "steps between evaluations; 0: only at the end", STEPS},
+    {"pretrain.checkpoint_every", INT(pretrain.checkpoint_every), "steps between checkpoints; 0: only at the end",
+     STEPS},
 };
 
 /* A list is stored in adjacent fields. */
@@ -225,6 +275,22 @@ void icseg_recipe_published(icseg_recipe_settings *out, int32_t index) {
                  .tta_count = 6,
                  .tta_scales = {0.5, 0.75, 1.0, 1.25, 1.5, 1.75},
                  .tta_flip = true},
+        .pretrain = {.pairs = "",
+                     .val_pairs = "",
+                     .val_limit = 1000,
+                     .broken = 100,
+                     .crop_scale = {0.9, 1},
+                     .steps = 10000,
+                     .batch = 256,
+                     .lr = 5e-4,
+                     .weight_decay = 0.2,
+                     .betas = {0.9, 0.98},
+                     .eps = 1e-6,
+                     .warmup = 500,
+                     .power = 1,
+                     .log_every = 10,
+                     .eval_every = 1000,
+                     .checkpoint_every = 500},
     };
     out->augment.crop_height = out->augment.crop_width = out->augment.resize_short = preset->side;
     out->model = icseg_config_default();

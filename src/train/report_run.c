@@ -13,8 +13,8 @@
 static icseg_status open_samples(icseg_trainer *t, const icseg_evaluation *e, icseg_error *error) {
     icseg_session_options options = {ICSEG_SESSION_OPTIONS_INIT,
                                      .precision = icseg_precision_here(t->recipe->eval.precision)};
-    const char *weights = icseg_trainer_path(t, "checkpoint.safetensors");
-    if (!weights) return icseg_fail_memory_in(error, 0, t->folder);
+    const char *weights = icseg_run_path(&t->folder, "checkpoint.safetensors");
+    if (!weights) return icseg_fail_memory_in(error, 0, t->folder.path);
     ICSEG_TRY(icseg_model_open(&t->model, weights, error));
     ICSEG_TRY(icseg_recipe_open_val(&t->val, t->recipe, error));
     if (icseg_dataset_classes(t->val) != e->classes || icseg_model_config(t->model)->num_classes != e->classes)
@@ -41,8 +41,8 @@ static icseg_status report_evaluation(icseg_trainer *t, const icseg_evaluation *
 static icseg_status report(icseg_trainer *t, icseg_error *error) {
     icseg_evaluation e;
     bool found;
-    const char *path = icseg_trainer_path(t, "evaluation.json");
-    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
+    const char *path = icseg_run_path(&t->folder, "evaluation.json");
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder.path);
     ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
     if (!found) return icseg_trainer_write_report(t, NULL, NULL, false, error);
     ICSEG_TRY(icseg_evaluation_read(&e, path, error));
@@ -66,11 +66,12 @@ icseg_status icseg_train_report(const char *run, const char *data, const icseg_p
     ICSEG_NEED(run);
     t = icseg_calloc_array(1, sizeof *t);
     if (!t) return icseg_fail_memory(error, 0, "the report");
-    t->lock = -1;
+    t->folder.lock = -1;
     ICSEG_TRY_GOTO(icseg_progress_read(&t->progress, progress, error));
     ICSEG_TRY_GOTO(icseg_arena_open(&t->arena, error));
-    t->folder = run;
-    ICSEG_TRY_GOTO(check_own(icseg_trainer_path(t, "report.html"), error));
+    t->folder.arena = t->arena;
+    t->folder.path = run;
+    ICSEG_TRY_GOTO(check_own(icseg_run_path(&t->folder, "report.html"), error));
     ICSEG_TRY_GOTO(icseg_recipe_open_run(&t->recipe_copy, run, error));
     if (data) ICSEG_TRY_GOTO(icseg_recipe_set(t->recipe_copy, "data.folder", data, error));
     t->recipe = &t->recipe_copy->settings;

@@ -61,10 +61,10 @@ static icseg_status write_page(icseg_trainer *t, const icseg_evaluation *e, cons
     icseg_palette palette = {0};
     icseg_string recipe = {0};
     icseg_status status;
-    const char *log = icseg_trainer_path(t, "log.jsonl"), *path = icseg_trainer_path(t, "report.html");
-    if (!log || !path) return icseg_fail_memory_in(error, 0, t->folder);
+    const char *log = icseg_run_path(&t->folder, "log.jsonl"), *path = icseg_run_path(&t->folder, "report.html");
+    if (!log || !path) return icseg_fail_memory_in(error, 0, t->folder.path);
     icseg_report_input input = {ICSEG_REPORT_INPUT_INIT, .log_path = log};
-    ICSEG_TRY_GOTO(icseg_recipe_format(t->recipe, &recipe, error));
+    ICSEG_TRY_GOTO(icseg_recipe_format(t->recipe, ICSEG_RECIPE_TRAIN, &recipe, error));
     input.recipe = recipe.data;
     if (e) {
         ICSEG_TRY_GOTO(icseg_palette_create_for(&palette, e->class_names, e->classes, error));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * checkpoint.safetensors of a run: a model's checkpoint that also contains AdamW's moments ("adamw.first.NAME" and
- * "adamw.second.NAME", in memory layout), the run's counters (metadata "icseg.state", JSON) and the recipe as used
- * ("icseg.recipe", YAML). One file, so that weights and moments are always of the same step. */
+ * checkpoint.safetensors of a run: a model's checkpoint that also contains AdamW's moments, the run's counters
+ * (metadata "icseg.state", JSON) and the recipe as used ("icseg.recipe", YAML). One file, so that weights and moments
+ * are always of the same step. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -9,19 +9,16 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/finite.h"
 #include "base/json.h"
+#include "train/moments.h"
 #include "train/trainer.h"
 
 enum { STATE_VERSION = 1 };
 
-static const char *const moment_prefix[2] = {ICSEG_OPTIMISER_PREFIX "first.", ICSEG_OPTIMISER_PREFIX "second."};
 static const char file_name[] = "checkpoint.safetensors";
 static const char former_name[] = "state.safetensors"; /* of runs that began when weights were in a file of their own */
 
-static float *moment(const icseg_trainer *t, int which, int64_t param) {
-    return which ? icseg_adamw_second_moment(t->adamw, param) : icseg_adamw_first_moment(t->adamw, param);
-}
+static icseg_trained trained(const icseg_trainer *t) { return (icseg_trained){t->model->params, t->adamw}; }
 
 /* A hash that changes when images are added, removed or renamed: a step selects images by their position. */
 static void fingerprint(const icseg_dataset *dataset, char out[24]) {
@@ -36,66 +33,9 @@ static void fingerprint(const icseg_dataset *dataset, char out[24]) {
 
 /* -- writing */
 
-/* The first value of a parameter or its moments that is not finite. */
-typedef struct finding {
-    const char *what; /* prefix of the parameter's name; NULL: all are finite */
-    float value;
-} finding;
-
-static finding find_not_finite(const icseg_trainer *t, int64_t param) {
-    const icseg_param *p = icseg_params_at(t->model->params, param);
-    const struct {
-        const char *what;
-        const float *values; /* NULL: not trained */
-    } stored[] = {{"", p->data},
-                  {"AdamW's first moment of ", moment(t, 0, param)},
-                  {"AdamW's second moment of ", moment(t, 1, param)}};
-    for (int which = 0; which < 3; which++) {
-        const float *values = stored[which].values;
-        int64_t bad = values ? icseg_first_not_finite(values, p->count) : p->count;
-        if (bad < p->count) return (finding){stored[which].what, values[bad]};
-    }
-    return (finding){0};
-}
-
 static icseg_status check_finite(const icseg_trainer *t, icseg_error *error) {
-    for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
-        finding bad = find_not_finite(t, i);
-        if (bad.what)
-            return icseg_fail(error, ICSEG_ERROR_NUMERIC,
-                              "step %lld: %s%s contains %f; nothing is saved, and the files of the last checkpoint "
-                              "are kept; try a lower train.lr or a train.clip_norm",
-                              (long long)t->state.step, bad.what, icseg_params_at(t->model->params, i)->name,
-                              (double)bad.value);
-    }
-    return ICSEG_OK;
-}
-
-static icseg_status declare(icseg_trainer *t, icseg_safetensors_writer *writer, icseg_error *error) {
-    char name[600];
-    ICSEG_TRY(icseg_model_declare(t->model, writer, error));
-    for (int which = 0; which < 2; which++)
-        for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
-            const icseg_param *p = icseg_params_at(t->model->params, i);
-            if (!moment(t, which, i)) continue;
-            snprintf(name, sizeof name, "%s%s", moment_prefix[which], p->name);
-            ICSEG_TRY(icseg_safetensors_writer_declare(writer, name, ICSEG_F32, p->shape, error));
-        }
-    return ICSEG_OK;
-}
-
-static icseg_status append(icseg_trainer *t, icseg_safetensors_writer *writer, icseg_error *error) {
-    char name[600];
-    ICSEG_TRY(icseg_model_append(t->model, writer, error));
-    for (int which = 0; which < 2; which++)
-        for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
-            const icseg_param *p = icseg_params_at(t->model->params, i);
-            const float *values = moment(t, which, i);
-            if (!values) continue;
-            snprintf(name, sizeof name, "%s%s", moment_prefix[which], p->name);
-            ICSEG_TRY(icseg_safetensors_writer_append(writer, name, values, (size_t)p->count * sizeof *values, error));
-        }
-    return ICSEG_OK;
+    icseg_trained all = trained(t);
+    return icseg_trained_check(&all, t->state.step, "train", error);
 }
 
 /* The recipe without what may differ between runs that write the same weights: places, speed and intervals. */
@@ -127,7 +67,7 @@ static icseg_status set_metadata(icseg_trainer *t, icseg_safetensors_writer *wri
              (int)STATE_VERSION, (long long)t->state.step, (long long)icseg_adamw_updates(t->adamw),
              t->state.eval_pending ? "true" : "false", (long long)t->state.best_step, miou, images);
     icseg_recipe_settings settings = settings_of_weights(t->recipe);
-    icseg_status status = icseg_recipe_format(&settings, &recipe, error);
+    icseg_status status = icseg_recipe_format(&settings, ICSEG_RECIPE_TRAIN, &recipe, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icseg.state", counters, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icseg.recipe", recipe.data, error);
     icseg_string_close(&recipe);
@@ -136,14 +76,17 @@ static icseg_status set_metadata(icseg_trainer *t, icseg_safetensors_writer *wri
 
 icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error) {
     icseg_safetensors_writer *writer;
-    const char *path = icseg_trainer_path(t, file_name), *former = icseg_trainer_path(t, former_name);
-    if (!path || !former) return icseg_fail_memory_in(error, 0, t->folder);
+    const char *path = icseg_run_path(&t->folder, file_name), *former = icseg_run_path(&t->folder, former_name);
+    if (!path || !former) return icseg_fail_memory_in(error, 0, t->folder.path);
     ICSEG_TRY(check_finite(t, error));
     ICSEG_TRY(icseg_safetensors_writer_open(&writer, path, error));
-    icseg_status status = declare(t, writer, error);
+    const icseg_trained all = trained(t);
+    icseg_status status = icseg_model_declare(t->model, writer, error);
+    if (status == ICSEG_OK) status = icseg_moments_declare(&all, writer, error);
     if (status == ICSEG_OK) status = set_metadata(t, writer, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_begin(writer, error);
-    if (status == ICSEG_OK) status = append(t, writer, error);
+    if (status == ICSEG_OK) status = icseg_model_append(t->model, writer, error);
+    if (status == ICSEG_OK) status = icseg_moments_append(&all, writer, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_commit(writer, error);
     icseg_safetensors_writer_close(&writer);
     if (status == ICSEG_OK) unlink(former); /* older than the new file; usually it does not exist */
@@ -151,8 +94,8 @@ icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error) {
 }
 
 icseg_status icseg_trainer_write_best(icseg_trainer *t, icseg_error *error) {
-    const char *path = icseg_trainer_path(t, "best.safetensors");
-    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
+    const char *path = icseg_run_path(&t->folder, "best.safetensors");
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder.path);
     ICSEG_TRY(check_finite(t, error));
     return icseg_model_save(t->model, path, error);
 }
@@ -178,7 +121,7 @@ static bool decides_weights(const char *key) {
                                          "model.init_weights",
                                          "model.merges",
                                          "train.steps"};
-    if (decides_evaluation(key)) return false;
+    if (decides_evaluation(key) || !strncmp(key, "pretrain.", 9)) return false;
     for (size_t i = 0; i < sizeof exempt / sizeof *exempt; i++)
         if (!strcmp(key, exempt[i])) return false;
     return true;
@@ -201,7 +144,7 @@ static icseg_status compare_recipe(const icseg_trainer *t, const icseg_recipe_se
                                   "%s: the run began with %s = %s, but the recipe now has %s; set it back, or train in "
                                   "another directory, with model.init = %s/checkpoint.safetensors to start from these "
                                   "weights",
-                                  t->folder, key, saved_text.data, current_text.data, t->folder);
+                                  t->folder.path, key, saved_text.data, current_text.data, t->folder.path);
     icseg_string_close(&current_text);
     icseg_string_close(&saved_text);
     return status;
@@ -215,7 +158,7 @@ static icseg_status compare_steps(icseg_trainer *t, const icseg_recipe_settings 
     if (before == now) return ICSEG_OK;
     if (done > now)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "train.steps", ICSEG_REMEDY_SET_FIELD,
-                                "%s: %lld %s done, more than train.steps = %d", t->folder, (long long)done,
+                                "%s: %lld %s done, more than train.steps = %d", t->folder.path, (long long)done,
                                 icseg_plural(done, "step is", "steps are"), now);
     if (!icseg_schedule_begins_as(&schedule[0], &schedule[1], done))
         return icseg_fail_field(
@@ -223,8 +166,9 @@ static icseg_status compare_steps(icseg_trainer *t, const icseg_recipe_settings 
             "%s: the run began with train.steps = %d, on which the learning rates of the %lld %s done depend "
             "(only train.power = 0 keeps them constant); resume without train.steps = %d, or train in another "
             "directory, with model.init = %s/checkpoint.safetensors to start from these weights",
-            t->folder, before, (long long)done, icseg_plural(done, "step that is", "steps that are"), now, t->folder);
-    icseg_trainer_say(t, "%s: train.steps was %d and is now %d", t->folder, before, now);
+            t->folder.path, before, (long long)done, icseg_plural(done, "step that is", "steps that are"), now,
+            t->folder.path);
+    icseg_trainer_say(t, "%s: train.steps was %d and is now %d", t->folder.path, before, now);
     t->steps_changed = true;
     return ICSEG_OK;
 }
@@ -236,8 +180,8 @@ static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe_settings 
     const char *key = icseg_recipe_compare(t->recipe, saved, decides_evaluation, &current_text, &saved_text);
     bool failed = current_text.failed || saved_text.failed;
     if (key && !failed) {
-        icseg_trainer_warn(t, "%s: %s was %s and is now %s; the search for the best weights starts over", t->folder,
-                           key, saved_text.data, current_text.data);
+        icseg_trainer_warn(t, "%s: %s was %s and is now %s; the search for the best weights starts over",
+                           t->folder.path, key, saved_text.data, current_text.data);
         t->state.best_step = 0;
         t->state.best_miou = 0;
     }
@@ -247,11 +191,11 @@ static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe_settings 
     bool same_file = !strcmp(t->recipe->init, saved->init);
     if (same_file && !strcmp(t->recipe->init_weights, saved->init_weights)) return ICSEG_OK;
     if (same_file && t->recipe->init_weights[0])
-        icseg_trainer_warn(t, "%s: the run began with model.init_weights = \"%s\"; \"%s\" is not read", t->folder,
+        icseg_trainer_warn(t, "%s: the run began with model.init_weights = \"%s\"; \"%s\" is not read", t->folder.path,
                            saved->init_weights, t->recipe->init_weights);
     if (!same_file && t->recipe->init[0])
-        icseg_trainer_warn(t, "%s: the run began with model.init = \"%s\"; \"%s\" is not read", t->folder, saved->init,
-                           t->recipe->init);
+        icseg_trainer_warn(t, "%s: the run began with model.init = \"%s\"; \"%s\" is not read", t->folder.path,
+                           saved->init, t->recipe->init);
     icseg_recipe_settings *kept = icseg_arena_copy(t->arena, t->recipe, sizeof *kept);
     const char *init = icseg_arena_strdup(t->arena, saved->init);
     const char *init_weights = icseg_arena_strdup(t->arena, saved->init_weights);
@@ -270,14 +214,14 @@ static icseg_status compare_classes(const icseg_trainer *t, const icseg_safetens
     int32_t classes = icseg_dataset_classes(t->train);
     if (json_array_size(list) != (size_t)classes)
         status = icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run began with %zu classes, but the data set has %d",
-                            t->folder, json_array_size(list), classes);
+                            t->folder.path, json_array_size(list), classes);
     for (int32_t k = 0; k < classes && status == ICSEG_OK; k++) {
         const char *saved = json_string_value(json_array_get(list, (size_t)k));
         const char *current = icseg_dataset_class_names(t->train)[k];
         if (!saved || strcmp(saved, current) != 0)
             status = icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                                "%s: class %d was \"%s\" when the run began; in the data set it is \"%s\"", t->folder,
-                                k, saved ? saved : "?", current);
+                                "%s: class %d was \"%s\" when the run began; in the data set it is \"%s\"",
+                                t->folder.path, k, saved ? saved : "?", current);
     }
     json_decref(list);
     return status;
@@ -293,7 +237,7 @@ static icseg_status compare_tokens(const icseg_trainer *t, const icseg_safetenso
     return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
                       "%s: the tokens of the class names differ from those when the run began: the vocabulary "
                       "(model.merges) or the synonyms in the class list have changed",
-                      t->folder);
+                      t->folder.path);
 }
 
 /* The metadata icseg.state, while it is read. */
@@ -352,13 +296,13 @@ static icseg_status compare_images(const icseg_trainer *t, const counters *c) {
         icseg_trainer_warn(t,
                            "%s: the training images differ from those when the run began; it continues with the %lld "
                            "in %s",
-                           t->folder, (long long)icseg_dataset_count(t->train), t->recipe->data.folder);
+                           t->folder.path, (long long)icseg_dataset_count(t->train), t->recipe->data.folder);
         return ICSEG_OK;
     }
     return icseg_fail_field(c->error, ICSEG_ERROR_ARGUMENT, "data_changed", ICSEG_REMEDY_DATA_CHANGED,
                             "%s: the training images differ from those when the run began (now %lld, in %s); put them "
                             "back, or accept the change",
-                            t->folder, (long long)icseg_dataset_count(t->train), t->recipe->data.folder);
+                            t->folder.path, (long long)icseg_dataset_count(t->train), t->recipe->data.folder);
 }
 
 /* Every step makes one update. `steps`: of the whole run. */
@@ -390,40 +334,11 @@ static icseg_status read_counters(const icseg_trainer *t, const icseg_safetensor
     return status;
 }
 
-static icseg_status read_moments(icseg_trainer *t, const icseg_safetensors *file, icseg_error *error) {
-    char name[600];
-    for (int which = 0; which < 2; which++)
-        for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
-            const icseg_param *p = icseg_params_at(t->model->params, i);
-            if (!moment(t, which, i)) continue;
-            snprintf(name, sizeof name, "%s%s", moment_prefix[which], p->name);
-            ICSEG_TRY(icseg_safetensors_read_f32(file, name, p->shape, moment(t, which, i), error));
-        }
-    return ICSEG_OK;
-}
-
-static icseg_status check_values(const icseg_trainer *t, const char *path, icseg_error *error) {
-    for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
-        const icseg_param *p = icseg_params_at(t->model->params, i);
-        const float *second = moment(t, 1, i);
-        finding bad = find_not_finite(t, i);
-        if (bad.what)
-            return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged: %s%s contains %f", path, bad.what, p->name,
-                              (double)bad.value);
-        for (int64_t j = 0; second && j < p->count; j++)
-            if (second[j] < 0)
-                return icseg_fail(error, ICSEG_ERROR_FORMAT,
-                                  "%s: damaged: %s%s contains %g; a mean of squares cannot be negative", path,
-                                  moment_prefix[1], p->name, (double)second[j]);
-    }
-    return ICSEG_OK;
-}
-
 /* If best.safetensors has been removed: writes it again if this state has the best weights, otherwise lets the next
  * evaluation write it. */
 static icseg_status replace_best(icseg_trainer *t, icseg_error *error) {
-    const char *path = icseg_trainer_path(t, "best.safetensors");
-    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
+    const char *path = icseg_run_path(&t->folder, "best.safetensors");
+    if (!path) return icseg_fail_memory_in(error, 0, t->folder.path);
     bool found;
     ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
     if (!t->state.best_step || found) return ICSEG_OK;
@@ -439,9 +354,9 @@ static icseg_status find_file(const icseg_trainer *t, const char **out, icseg_er
     const char *names[] = {former_name, file_name}; /* a former state's own checkpoint cannot be resumed from */
     *out = NULL;
     for (int i = 0; i < 2 && !*out; i++) {
-        const char *path = icseg_trainer_path(t, names[i]);
+        const char *path = icseg_run_path(&t->folder, names[i]);
         bool found;
-        if (!path) return icseg_fail_memory_in(error, 0, t->folder);
+        if (!path) return icseg_fail_memory_in(error, 0, t->folder.path);
         ICSEG_TRY(icseg_path_find(path, S_IFREG, &found, error));
         if (found) *out = path;
     }
@@ -461,6 +376,7 @@ icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *erro
     icseg_recipe *saved = NULL;
     icseg_train_state state;
     icseg_status status;
+    const icseg_trained all = trained(t);
     *found = false;
     ICSEG_TRY(find_file(t, &path, error));
     if (!path) return ICSEG_OK;
@@ -473,9 +389,8 @@ icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *erro
     ICSEG_TRY_GOTO(read_counters(t, file, saved->settings.train.steps, &state, error));
     ICSEG_TRY_GOTO(compare_steps(t, &saved->settings, state.step, error));
     ICSEG_TRY_GOTO(icseg_model_read_params(t->model, file, "", false, error));
-    ICSEG_TRY_GOTO(read_moments(t, file, error));
-    ICSEG_TRY_GOTO(check_values(t, path, error));
-    icseg_adamw_set_updates(t->adamw, state.step);
+    ICSEG_TRY_GOTO(icseg_moments_read(&all, file, state.step, error));
+    ICSEG_TRY_GOTO(icseg_trained_check_read(&all, path, error));
     t->state = state;
     ICSEG_TRY_GOTO(replace_best(t, error));
     ICSEG_TRY_GOTO(follow_recipe(t, &saved->settings, error));

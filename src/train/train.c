@@ -12,7 +12,8 @@ static icseg_status stop(icseg_trainer *t, icseg_error *error) {
     if (!t->saved) ICSEG_TRY(icseg_trainer_save(t, error));
     return icseg_fail_field(error, ICSEG_ERROR_CANCELLED, "", ICSEG_REMEDY_RESUME,
                             "stopped after step %lld of %lld; the run is saved in %s and can be resumed",
-                            (long long)icseg_trainer_step_count(t), (long long)icseg_trainer_total_steps(t), t->folder);
+                            (long long)icseg_trainer_step_count(t), (long long)icseg_trainer_total_steps(t),
+                            t->folder.path);
 }
 
 static icseg_status do_due(icseg_trainer *t, icseg_error *error) {

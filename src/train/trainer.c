@@ -6,14 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/argument.h"
 #include "base/file.h"
 #include "base/struct_size.h"
 #include "base/system.h"
 #include "base/threads.h"
-#include "icseg/icseg.h"
 
 /* -- opening */
 
@@ -98,26 +96,18 @@ static icseg_status say_model(icseg_trainer *t, icseg_error *error) {
 static icseg_status open_log(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
     int64_t all, trained;
-    const char *log = icseg_trainer_path(t, "log.jsonl");
-    if (!log) return icseg_fail_memory_in(error, 0, t->folder);
+    const char *log = icseg_run_path(&t->folder, "log.jsonl");
+    if (!log) return icseg_fail_memory_in(error, 0, t->folder.path);
     ICSEG_TRY(icseg_log_writer_open(&t->log, log, t->state.step + 1, error));
     count_parameters(t, &all, &trained);
-    char date[40] = "", machine[200], data[PATH_MAX];
-    time_t now = time(NULL);
-    struct tm utc;
-    if (gmtime_r(&now, &utc) && !strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc)) date[0] = '\0';
-    icseg_machine_name(machine, sizeof machine);
-    icseg_log_start start = {.date = date,
-                             .machine = machine,
-                             .data = realpath(r->data.folder, data) ? data : r->data.folder,
+    char data[PATH_MAX];
+    icseg_log_start start = {.data = realpath(r->data.folder, data) ? data : r->data.folder,
                              .recipe = t->recipe_copy->name,
-                             .version = icseg_version(),
                              .parameters = trained,
                              .steps = r->train.steps,
                              .threads = t->threads,
                              .batch = r->train.batch * r->train.accumulate};
-    return icseg_log_writer_started(t->log) && !t->steps_changed ? ICSEG_OK
-                                                                 : icseg_log_writer_start(t->log, &start, error);
+    return icseg_log_writer_started(t->log) && !t->steps_changed ? ICSEG_OK : icseg_run_log_start(t->log, start, error);
 }
 
 /* The run can then be resumed from any folder. */
@@ -125,24 +115,9 @@ static icseg_status make_places_absolute(icseg_trainer *t, icseg_error *error) {
     icseg_recipe_settings *absolute = icseg_arena_copy(t->arena, t->recipe, sizeof *t->recipe);
     if (!absolute) return icseg_fail_memory(error, sizeof *absolute, "the recipe");
     const char **const places[] = {&absolute->data.folder, &absolute->data.classes, &absolute->merges};
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-        char path[PATH_MAX];
-        if (!**places[i] || **places[i] == '/' || !realpath(*places[i], path)) continue;
-        *places[i] = icseg_arena_strdup(t->arena, path);
-        if (!*places[i]) return icseg_fail_memory(error, 0, "the recipe");
-    }
+    ICSEG_TRY(icseg_run_make_absolute(&t->folder, places, sizeof places / sizeof *places, error));
     t->recipe = absolute;
     return ICSEG_OK;
-}
-
-static icseg_status write_recipe(const icseg_trainer *t, icseg_error *error) {
-    icseg_string text = {0};
-    const char *path = icseg_trainer_path(t, "recipe.yaml");
-    if (!path) return icseg_fail_memory_in(error, 0, t->folder);
-    icseg_status status = icseg_recipe_format(t->recipe, &text, error);
-    if (status == ICSEG_OK) status = icseg_file_write(path, text.data, text.size, error);
-    icseg_string_close(&text);
-    return status;
 }
 
 /* Resumes the run in the directory, or starts from model.init or random weights. */
@@ -152,10 +127,10 @@ static icseg_status load_weights(icseg_trainer *t, bool resume, icseg_error *err
     t->saved = found;
     if (found && t->state.step == t->recipe->train.steps) t->state.eval_pending = true; /* to report its metrics */
     if (found)
-        icseg_trainer_say(t, "%s: resumes after step %lld of %d", t->folder, (long long)t->state.step,
+        icseg_trainer_say(t, "%s: resumes after step %lld of %d", t->folder.path, (long long)t->state.step,
                           t->recipe->train.steps);
     else if (resume)
-        icseg_trainer_say(t, "%s: does not contain a run to resume; training starts at the first step", t->folder);
+        icseg_trainer_say(t, "%s: does not contain a run to resume; training starts at the first step", t->folder.path);
     if (!found && t->recipe->init[0]) ICSEG_TRY(icseg_trainer_load_initial(t, error));
     return icseg_params_load(t->model->params, error); /* the files may be removed while training runs */
 }
@@ -165,7 +140,7 @@ static icseg_status open_run(icseg_trainer *t, bool resume, icseg_error *error) 
     bool found = false;
     if (resume) ICSEG_TRY(icseg_trainer_find_state(t, &found, error));
     if (!found) ICSEG_TRY(icseg_recipe_check_init(t->recipe_copy, error));
-    ICSEG_TRY(icseg_trainer_open_folder(t, resume, error));
+    ICSEG_TRY(icseg_run_folder_open(&t->folder, resume, error));
     if (resume) ICSEG_TRY(icseg_trainer_keep_budget(t, error));
     ICSEG_TRY(open_data(t, error));
     ICSEG_TRY(open_model(t, error));
@@ -174,7 +149,7 @@ static icseg_status open_run(icseg_trainer *t, bool resume, icseg_error *error) 
     ICSEG_TRY(icseg_trainer_set_budget(t, error));
     ICSEG_TRY(icseg_trainer_open_loader(t, error));
     ICSEG_TRY(make_places_absolute(t, error));
-    ICSEG_TRY(write_recipe(t, error));
+    ICSEG_TRY(icseg_run_write_recipe(&t->folder, t->recipe, ICSEG_RECIPE_TRAIN, error));
     return open_log(t, error);
 }
 
@@ -192,8 +167,9 @@ static icseg_status copy_recipe(icseg_trainer *t, const icseg_recipe *recipe, ic
 static icseg_status open_trainer(icseg_trainer *t, const icseg_recipe *recipe, const icseg_train_options *o,
                                  icseg_error *error) {
     ICSEG_TRY(icseg_arena_open(&t->arena, error));
-    t->folder = icseg_arena_strdup(t->arena, o->out);
-    if (!t->folder) return icseg_fail_memory(error, 0, "the trainer");
+    t->folder.arena = t->arena;
+    t->folder.path = icseg_arena_strdup(t->arena, o->out);
+    if (!t->folder.path) return icseg_fail_memory(error, 0, "the trainer");
     ICSEG_TRY(copy_recipe(t, recipe, error));
     t->eval = icseg_recipe_eval_options(t->recipe);
     t->data_changed = o->data_changed;
@@ -220,7 +196,7 @@ icseg_status icseg_trainer_open(icseg_trainer **out, const icseg_recipe *recipe,
     ICSEG_TRY(icseg_threads_check(o.threads, error));
     icseg_trainer *t = icseg_calloc_array(1, sizeof *t);
     if (!t) return icseg_fail_memory(error, 0, "the trainer");
-    t->lock = -1;
+    t->folder.lock = -1;
     t->confusion_step = -1;
     t->progress = own;
     icseg_status status = open_trainer(t, recipe, &o, error);
@@ -241,7 +217,7 @@ void icseg_trainer_close(icseg_trainer **trainer) {
     icseg_model_close(&t->model);
     icseg_dataset_close(&t->train);
     icseg_dataset_close(&t->val);
-    icseg_trainer_close_folder(t);
+    icseg_run_folder_close(&t->folder);
     icseg_recipe_close(&t->recipe_copy);
     icseg_arena_close(&t->arena);
     icseg_free(t);
@@ -286,8 +262,8 @@ static icseg_status step_and_log(icseg_trainer *t, icseg_train_step *step, icseg
 static icseg_status check_open(const icseg_trainer *t, icseg_error *error) {
     if (t->failed)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: a step of this trainer failed; open the run again",
-                          t->folder);
-    if (!t->log) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run is finished", t->folder);
+                          t->folder.path);
+    if (!t->log) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run is finished", t->folder.path);
     return ICSEG_OK;
 }
 
@@ -298,7 +274,7 @@ icseg_status icseg_trainer_step(icseg_trainer *t, icseg_train_step *out, icseg_e
     if (out) ICSEG_TRY(icseg_struct_write(out, &step, sizeof step, FIRST_SIZE, "icseg_train_step", error));
     ICSEG_TRY(check_open(t, error));
     if (t->state.step >= t->recipe->train.steps)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run is complete (train.steps = %d)", t->folder,
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run is complete (train.steps = %d)", t->folder.path,
                           t->recipe->train.steps);
     icseg_threads before = icseg_threads_enter(t->threads);
     icseg_status status = step_and_log(t, &step, error);

@@ -13,6 +13,7 @@
 #include "report/jsonl.h"
 #include "train/adamw.h"
 #include "train/recipe.h"
+#include "train/run_folder.h"
 
 /* The state of a run besides weights and moments; checkpoint.safetensors contains all of it. */
 typedef struct icseg_train_state {
@@ -25,8 +26,7 @@ typedef struct icseg_train_state {
 struct icseg_trainer {
     icseg_recipe *recipe_copy;           /* owned */
     const icseg_recipe_settings *recipe; /* of the copy; after resuming, with the run's model.init */
-    const char *folder;                  /* the run directory; in the arena */
-    int lock;                            /* descriptor of the directory's lock; -1: not locked */
+    icseg_run_folder folder;             /* the run directory; its path is in the arena */
     int threads;
     icseg_progress progress;
     icseg_arena *arena;
@@ -61,15 +61,6 @@ struct icseg_trainer {
 /* -- summary.c: checks every label file of both splits, reports their contents and sets t->short_side. Problems are
  * reported and make it fail. */
 icseg_status icseg_trainer_check_data(icseg_trainer *t, icseg_error *error);
-
-/* -- run_folder.c */
-
-/* FOLDER/`name`, in the trainer's arena; NULL when out of memory. */
-const char *icseg_trainer_path(const icseg_trainer *t, const char *name);
-/* Creates and locks the run directory. Without `resume`, an existing run is refused. With it, files that a killed
- * process left half-written are removed. */
-icseg_status icseg_trainer_open_folder(icseg_trainer *t, bool resume, icseg_error *error);
-void icseg_trainer_close_folder(icseg_trainer *t);
 
 /* -- run_data.c */
 

@@ -48,7 +48,8 @@ icseg_status icseg_weights_load_param(icseg_param *p, const icseg_weights_entry 
 /* How to load the weights. */
 typedef struct plan {
     const icseg_weights *weights;
-    const icseg_model *model;
+    const icseg_params *params;
+    const icseg_config *config;
     bool loading;       /* else only report */
     bool other_classes; /* do not load tensors that depend on the class list */
     icseg_weights_report *report;
@@ -70,7 +71,8 @@ static icseg_status match_param(const plan *m, icseg_param *p) {
     const icseg_weights_entry *entry = icseg_weights_find(m->weights, p->name);
     icseg_weights_finding finding = {
         .name = p->name, .model = p->file_shape, .file = entry ? entry->shape : p->file_shape};
-    bool tied = entry && m->other_classes && is_tied_to_classes(&m->model->config, p->name);
+    bool tied = entry && m->other_classes && is_tied_to_classes(m->config, p->name);
+    if (!entry && !strcmp(p->name, "logit_scale")) return ICSEG_OK; /* some files of CLIP's weights do not have it */
     if (!entry || tied || !icseg_shape_equal(entry->shape, p->file_shape)) {
         bool cut = entry && can_cut(p, entry);
         finding.kind = !entry ? ICSEG_WEIGHTS_MISSING
@@ -85,10 +87,10 @@ static icseg_status match_param(const plan *m, icseg_param *p) {
 
 static icseg_status match(const plan *m) {
     const icseg_weights *w = m->weights;
-    const icseg_params *params = m->model->params;
+    const icseg_params *params = m->params;
     m->report->container = w->container;
     m->report->naming = w->naming;
-    icseg_weights_report_activation(m->report, w, &m->model->config);
+    icseg_weights_report_activation(m->report, w, m->config);
     for (int64_t i = 0; i < icseg_params_count(params); i++) ICSEG_TRY(match_param(m, icseg_params_at(params, i)));
     for (size_t i = 0; i < w->entry_count + w->foreign_count; i++) {
         const char *name = i < w->entry_count ? w->entries[i].name : w->foreign[i - w->entry_count];
@@ -101,7 +103,7 @@ static icseg_status match(const plan *m) {
 
 icseg_status icseg_weights_compare(const icseg_weights *w, const icseg_model *model, icseg_weights_report *report,
                                    icseg_error *error) {
-    return match(&(plan){w, model, false, false, report, error});
+    return match(&(plan){w, model->params, &model->config, false, false, report, error});
 }
 
 /* ---------------------------------------------------------------------------------------------------- model.init */
@@ -196,22 +198,37 @@ static icseg_status check_findings(const icseg_weights_report *report, const cha
     return ICSEG_OK;
 }
 
-icseg_status icseg_weights_init_model(icseg_model *model, const char *path, const char *set,
-                                      icseg_weights_report *report, icseg_error *error) {
-    icseg_weights_report first = {0}, own = {0};
-    icseg_weights *w;
-    bool same = false;
-    ICSEG_TRY(icseg_weights_open_set(&w, path, set, error));
-    icseg_status status = compare_classes(w, model, &same, error);
-    plan m = {w, model, false, !same, &first, error};
-    if (status == ICSEG_OK) status = check_agreement(w, &model->config, error);
-    if (status == ICSEG_OK) status = match(&m); /* before anything of the model is changed */
-    if (status == ICSEG_OK) status = check_findings(&first, w->path, error);
+/* Compares everything before a parameter is changed, and then loads. */
+static icseg_status init(plan m, icseg_error *error) {
+    icseg_weights_report first = {0}, own = {0}, *report = m.report;
+    m.report = &first;
+    icseg_status status = check_agreement(m.weights, m.config, error);
+    if (status == ICSEG_OK) status = match(&m);
+    if (status == ICSEG_OK) status = check_findings(&first, m.weights->path, error);
     m.loading = true;
     m.report = report ? report : &own;
     if (status == ICSEG_OK) status = match(&m);
     icseg_weights_report_close(&first);
     icseg_weights_report_close(&own);
+    return status;
+}
+
+icseg_status icseg_weights_init_model(icseg_model *model, const char *path, const char *set,
+                                      icseg_weights_report *report, icseg_error *error) {
+    icseg_weights *w;
+    bool same = false;
+    ICSEG_TRY(icseg_weights_open_set(&w, path, set, error));
+    icseg_status status = compare_classes(w, model, &same, error);
+    if (status == ICSEG_OK) status = init((plan){w, model->params, &model->config, false, !same, report, error}, error);
+    icseg_weights_close(&w);
+    return status;
+}
+
+icseg_status icseg_weights_init_clip(const icseg_clip *clip, const char *path, const char *set,
+                                     icseg_weights_report *report, icseg_error *error) {
+    icseg_weights *w;
+    ICSEG_TRY(icseg_weights_open_set(&w, path, set, error));
+    icseg_status status = init((plan){w, clip->params, &clip->config, false, false, report, error}, error);
     icseg_weights_close(&w);
     return status;
 }

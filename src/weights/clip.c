@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Plain CLIP out of a file of weights. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/finite.h"
@@ -128,4 +129,26 @@ icseg_status icseg_weights_blame(const icseg_weights *w, icseg_error *error) {
         if (bad) return blame(w, entry->name, bad, error);
     }
     return ICSEG_ERROR_NUMERIC;
+}
+
+icseg_status icseg_weights_write_clip(const icseg_config *g, bool activation_known, icseg_safetensors_writer *writer,
+                                      icseg_error *error) {
+    bool vit = g->backbone == ICSEG_BACKBONE_VIT;
+    char image[200], text[600], activation[40] = "";
+    if (activation_known)
+        snprintf(activation, sizeof activation, ", \"activation\": \"%s\"", icseg_activation_words[g->activation]);
+    if (vit)
+        snprintf(image, sizeof image,
+                 "\"vit_patch\": %d, \"vit_width\": %d, \"vit_layers\": %d, \"vit_heads\": %d, \"vit_mlp_width\": %d",
+                 g->vit_patch, g->vit_width, g->vit_layers, g->vit_heads, g->vit_mlp_width);
+    else
+        snprintf(image, sizeof image, "\"resnet_layers\": [%d, %d, %d, %d], \"resnet_width\": %d", g->resnet_layers[0],
+                 g->resnet_layers[1], g->resnet_layers[2], g->resnet_layers[3], g->resnet_width);
+    snprintf(text, sizeof text,
+             "{\"backbone\": \"%s\", %s, \"pos_grid\": %d, \"embed_dim\": %d, \"text_width\": %d, \"text_heads\": %d, "
+             "\"text_layers\": %d, \"vocab_size\": %d, \"context_length\": %d%s}",
+             vit ? "vit" : "resnet", image, g->pos_grid, g->embed_dim, g->text_width, g->text_heads, g->text_layers,
+             g->vocab_size, g->context_length, activation);
+    ICSEG_TRY(icseg_safetensors_writer_metadata(writer, "format", "pt", error)); /* transformers requires it */
+    return icseg_safetensors_writer_metadata(writer, "icseg.clip", text, error);
 }

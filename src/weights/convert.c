@@ -159,31 +159,6 @@ static icseg_status build_model(converter *c, icseg_model **out) {
                       icseg_plural(c->config.num_classes, "name", "names"));
 }
 
-/* ---------------------------------------------------------------------------------------------------- metadata */
-
-/* The keys of `icpc.config` that CLIP determines. */
-static icseg_status write_clip_metadata(converter *c) {
-    const icseg_config *g = &c->config;
-    bool vit = g->backbone == ICSEG_BACKBONE_VIT;
-    char image[200], text[600], activation[40] = "";
-    if (c->weights->facts.activation_known)
-        snprintf(activation, sizeof activation, ", \"activation\": \"%s\"", icseg_activation_words[g->activation]);
-    if (vit)
-        snprintf(image, sizeof image,
-                 "\"vit_patch\": %d, \"vit_width\": %d, \"vit_layers\": %d, \"vit_heads\": %d, \"vit_mlp_width\": %d",
-                 g->vit_patch, g->vit_width, g->vit_layers, g->vit_heads, g->vit_mlp_width);
-    else
-        snprintf(image, sizeof image, "\"resnet_layers\": [%d, %d, %d, %d], \"resnet_width\": %d", g->resnet_layers[0],
-                 g->resnet_layers[1], g->resnet_layers[2], g->resnet_layers[3], g->resnet_width);
-    snprintf(text, sizeof text,
-             "{\"backbone\": \"%s\", %s, \"pos_grid\": %d, \"embed_dim\": %d, \"text_width\": %d, \"text_heads\": %d, "
-             "\"text_layers\": %d, \"vocab_size\": %d, \"context_length\": %d%s}",
-             vit ? "vit" : "resnet", image, g->pos_grid, g->embed_dim, g->text_width, g->text_heads, g->text_layers,
-             g->vocab_size, g->context_length, activation);
-    ICSEG_TRY(icseg_safetensors_writer_metadata(c->writer, "format", "pt", c->error)); /* transformers requires it */
-    return icseg_safetensors_writer_metadata(c->writer, "icseg.clip", text, c->error);
-}
-
 /* ---------------------------------------------------------------------------------------------------- tensors */
 
 /* The entries to write: a segmentation model's tensors in its shapes (a longer table of positions is cut), otherwise
@@ -350,7 +325,7 @@ static icseg_status write_tensors(converter *c) {
 static icseg_status check_source(converter *c) {
     const icseg_weights *w = c->weights;
     if (!c->full) {
-        ICSEG_TRY(write_clip_metadata(c));
+        ICSEG_TRY(icseg_weights_write_clip(&c->config, c->weights->facts.activation_known, c->writer, c->error));
         ICSEG_TRY(icseg_weights_check_clip(w, &c->config, &c->report, c->error));
         ICSEG_TRY(icseg_weights_report_check(&c->report, w->path, c->error));
         return choose_entries(c, NULL);

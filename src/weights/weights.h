@@ -136,6 +136,10 @@ icseg_status icseg_weights_read_clip(icseg_config *config, float *logit_scale, i
 icseg_status icseg_weights_open_clip(icseg_clip *out, icseg_clip_towers towers, const icseg_weights *weights,
                                      const icseg_config *config, icseg_weights_report *report, icseg_error *error);
 
+/* Writes the metadata of a file of plain CLIP: icseg.clip, the keys of `icpc.config` that CLIP determines. */
+icseg_status icseg_weights_write_clip(const icseg_config *config, bool activation_known,
+                                      icseg_safetensors_writer *writer, icseg_error *error);
+
 /* After ICSEG_ERROR_NUMERIC: appends the first of CLIP's tensors that contains NaN or infinite values, if there is one,
  * to the message. Returns ICSEG_ERROR_NUMERIC. */
 icseg_status icseg_weights_blame(const icseg_weights *weights, icseg_error *error);
@@ -162,5 +166,9 @@ void icseg_weights_describe(const icseg_config *config, icseg_string *out);
  * the model's. `report` may be NULL; the caller closes it. */
 icseg_status icseg_weights_init_model(icseg_model *model, const char *path, const char *set,
                                       icseg_weights_report *report, icseg_error *error);
+/* The same for both of CLIP's encoders. The parameter logit_scale, if there is one, keeps its value if the file does
+ * not have it. */
+icseg_status icseg_weights_init_clip(const icseg_clip *clip, const char *path, const char *set,
+                                     icseg_weights_report *report, icseg_error *error);
 
 #endif
