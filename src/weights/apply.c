@@ -110,11 +110,11 @@ icseg_status icseg_weights_compare(const icseg_weights *w, const icseg_model *mo
 
 /* Fields that must be equal in weights and recipe, for either encoder. */
 static icseg_status check_agreement(const icseg_weights *w, const icseg_config *model, icseg_error *error) {
-    static const struct {
+    const struct {
         const char *name;
         size_t offset;
         int backbone;  /* -1: both */
-        bool recorded; /* by the file's configuration, not by shapes */
+        bool recorded; /* by a checkpoint's configuration, not by shapes */
     } fields[] = {
         {"resnet_width", offsetof(icseg_config, resnet_width), ICSEG_BACKBONE_RESNET, false},
         {"resnet_layers[0]", offsetof(icseg_config, resnet_layers[0]), ICSEG_BACKBONE_RESNET, false},
@@ -131,8 +131,8 @@ static icseg_status check_agreement(const icseg_weights *w, const icseg_config *
         {"text_layers", offsetof(icseg_config, text_layers), -1, false},
         {"vocab_size", offsetof(icseg_config, vocab_size), -1, false},
         {"context_length", offsetof(icseg_config, context_length), -1, false},
-        {"text_heads", offsetof(icseg_config, text_heads), -1, true},
-        {"vit_heads", offsetof(icseg_config, vit_heads), ICSEG_BACKBONE_VIT, true},
+        {"text_heads", offsetof(icseg_config, text_heads), -1, !w->facts.text_heads},
+        {"vit_heads", offsetof(icseg_config, vit_heads), ICSEG_BACKBONE_VIT, !w->facts.vit_heads},
         {"vit_taps[0]", offsetof(icseg_config, vit_taps[0]), ICSEG_BACKBONE_VIT, true},
         {"vit_taps[1]", offsetof(icseg_config, vit_taps[1]), ICSEG_BACKBONE_VIT, true},
         {"vit_taps[2]", offsetof(icseg_config, vit_taps[2]), ICSEG_BACKBONE_VIT, true},
