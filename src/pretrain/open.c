@@ -7,18 +7,26 @@
 
 enum { LOADER_AHEAD = 2, MANY_CORES = 8 };
 
+/* Opens the pairs that a path names, and says how many there are and what was left out. */
+static icseg_status open_source(const icseg_pretraining *r, const char *path, const char *kind,
+                                icseg_pair_source **out, icseg_error *error) {
+    icseg_string left = {0};
+    ICSEG_TRY(icseg_pair_source_open(out, path, error));
+    icseg_progress_say(&r->progress, ICSEG_MESSAGE_INFO, "%s: %lld %s%s", path, (long long)(*out)->count, kind,
+                       icseg_plural((*out)->count, "pair", "pairs"));
+    icseg_pair_left_out_print(&(*out)->left_out, &left);
+    if (left.size && !left.failed)
+        icseg_progress_say(&r->progress, ICSEG_MESSAGE_WARNING, "%s: left out: %s", path, left.data);
+    icseg_string_close(&left);
+    return ICSEG_OK;
+}
+
 static icseg_status open_pairs(icseg_pretraining *r, icseg_error *error) {
     const char *val = r->recipe->pretrain.val_pairs;
-    ICSEG_TRY(icseg_pair_source_open(&r->train, r->recipe->pretrain.pairs, error));
-    if (val[0]) ICSEG_TRY(icseg_pair_source_open(&r->val, val, error));
-    icseg_progress_say(&r->progress, ICSEG_MESSAGE_INFO, "%s: %lld %s", r->recipe->pretrain.pairs,
-                       (long long)r->train->count, icseg_plural(r->train->count, "pair", "pairs"));
-    if (r->val)
-        icseg_progress_say(&r->progress, ICSEG_MESSAGE_INFO, "%s: %lld held-out %s", val, (long long)r->val->count,
-                           icseg_plural(r->val->count, "pair", "pairs"));
-    else
-        icseg_progress_say(&r->progress, ICSEG_MESSAGE_WARNING,
-                           "pretrain.val_pairs is not set: the encoders are not evaluated");
+    ICSEG_TRY(open_source(r, r->recipe->pretrain.pairs, "", &r->train, error));
+    if (val[0]) return open_source(r, val, "held-out ", &r->val, error);
+    icseg_progress_say(&r->progress, ICSEG_MESSAGE_WARNING,
+                       "pretrain.val_pairs is not set: the encoders are not evaluated");
     return ICSEG_OK;
 }
 

@@ -245,7 +245,7 @@ static icseg_status read_image(const shards_source *s, int64_t item, const icseg
 }
 
 static icseg_status draw(const icseg_pair_source *source, int64_t item, const icseg_pair_crop *crop, icseg_rng *rng,
-                         float *pixels, icseg_string *caption, icseg_error *error) {
+                         float *pixels, icseg_pair_text *text, icseg_error *error) {
     const shards_source *s = (const shards_source *)source;
     const sample *x = &s->samples[item];
     const shard *from = &s->shards[x->shard];
@@ -253,7 +253,7 @@ static icseg_status draw(const icseg_pair_source *source, int64_t item, const ic
     icseg_file_reader *file;
     icseg_image image;
     ICSEG_TRY(open_again(from, &file, error));
-    icseg_status status = draw_caption(file, from->path, x, rng, caption, &state, error);
+    icseg_status status = draw_caption(file, from->path, x, rng, &text->caption, &state, error);
     if (status == ICSEG_OK && state != ICSEG_CAPTION_FOUND) status = fail_changed(from, error);
     if (status == ICSEG_OK) status = read_image(s, item, file, &image, error);
     icseg_file_reader_close(&file);

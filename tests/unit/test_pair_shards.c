@@ -62,11 +62,11 @@ static icseg_status draw(const icseg_pair_source *source, int64_t item, uint64_t
     const icseg_pair_crop crop = {.scale_min = 1, .scale_max = 1, .side = SIDE};
     float pixels[VALUES];
     icseg_rng rng = icseg_rng_open(n, ICSEG_RNG_TEST, 0);
-    icseg_string text = {0};
+    icseg_pair_text text = {.label = -1};
     icseg_status status = source->draw(source, item, &crop, &rng, pixels, &text, &error);
     *value = (int)lround(((double)pixels[0] * 0.26862954 + 0.48145466) * 255);
-    snprintf(caption, size, "%s", text.data ? text.data : "");
-    icseg_string_close(&text);
+    snprintf(caption, size, "%s", text.caption.data ? text.caption.data : "");
+    icseg_string_close(&text.caption);
     return status;
 }
 

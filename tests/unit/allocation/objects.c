@@ -129,11 +129,16 @@ int alloc_open(void **state) {
     ok(icseg_tensors_write(alloc_path("tensors.safetensors"), tensor_names, &tensor, 1, &plain));
     ok(icseg_tensor_file_open(&shared.tensor_file, alloc_path("tensors.safetensors"), &plain));
     ok(icseg_recipe_open_preset(&shared.recipe, "tiny-resnet", &plain));
-    static const char *const set[] = {"train.steps=100",      "train.batch=1",          "train.warmup=0",
-                                      "augment.crop=64,64",   "augment.resize_short=0", "model.context_length=40",
-                                      "data.loader_threads=1"};
+    static const char *const set[] = {
+        "train.steps=100",        "train.batch=1",           "train.warmup=0",           "augment.crop=64,64",
+        "augment.resize_short=0", "model.context_length=40", "data.loader_threads=1",    "pretrain.steps=1",
+        "pretrain.batch=2",       "pretrain.warmup=0",       "pretrain.loader_threads=1"};
     for (size_t i = 0; i < sizeof set / sizeof *set; i++) ok(icseg_recipe_assign(shared.recipe, set[i], &plain));
     ok(icseg_recipe_set(shared.recipe, "data.folder", alloc_path("data"), &plain));
+    write_text("pairs.jsonl", "{\"image\": \"coco/images/a.png\", \"caption\": \"a\", \"class\": \"x\"}\n"
+                              "{\"image\": \"./coco/images/a.png\", \"caption\": [\"b\"], \"class\": \"y\"}\n");
+    ok(icseg_recipe_set(shared.recipe, "pretrain.pairs", alloc_path("pairs.jsonl"), &plain));
+    ok(icseg_recipe_set(shared.recipe, "pretrain.val_pairs", alloc_path("pairs.jsonl"), &plain));
     ok(icseg_recipe_write(shared.recipe, alloc_path("recipe.yaml"), &plain));
     icseg_train_options train = alloc_train_options();
     ok(icseg_trainer_open(&shared.trainer, shared.recipe, &train, NULL, &plain));
