@@ -43,6 +43,7 @@ from .model import (
     Agreement, Calibration, LayerCost, LayerSearch, Model, OpenVocabulary, create, load, presets,
 )
 from .open_vocabulary import open_vocabulary
+from .pretraining import Pretrained, PretrainScores, pretrain
 from .progress import Progress
 from .recipe import Recipe, RecipeKey
 from .report import ReportSample, write_report
@@ -113,6 +114,9 @@ __all__ = [
     "pipeline",
     "Polygon",
     "presets",
+    "pretrain",
+    "Pretrained",
+    "PretrainScores",
     "Progress",
     "published_classes",
     "read_classes",

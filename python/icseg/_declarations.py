@@ -1589,6 +1589,57 @@ class icseg_recipe_key(Structure):
 
 
 
+class icseg_pretrain_options(Structure):
+    struct_size: int
+    out: bytes | None
+    resume: bool
+    threads: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("out", c_char_p),
+        ("resume", c_bool),
+        ("threads", c_int32),
+    ]
+
+
+# limits
+ICSEG_PRETRAIN_RECALLS = 3
+
+
+class icseg_pretrain_scores(Structure):
+    pairs: int
+    zero_shot: float
+    image_to_text: Any
+    text_to_image: Any
+    _fields_ = [
+        ("pairs", c_int32),
+        ("zero_shot", c_double),
+        ("image_to_text", (c_double * 3)),
+        ("text_to_image", (c_double * 3)),
+    ]
+
+
+
+class icseg_pretrain_result(Structure):
+    struct_size: int
+    steps: int
+    loss: float
+    logit_scale: float
+    scores: Any
+    broken: int
+    cut: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("steps", c_int64),
+        ("loss", c_double),
+        ("logit_scale", c_double),
+        ("scores", icseg_pretrain_scores),
+        ("broken", c_int64),
+        ("cut", c_int64),
+    ]
+
+
+
 class icseg_report_sample(Structure):
     name: bytes | None
     image: Any
@@ -2093,6 +2144,9 @@ STRUCTS: list[type[Structure]] = [
     icseg_parity_report,
     icseg_parity_options,
     icseg_recipe_key,
+    icseg_pretrain_options,
+    icseg_pretrain_scores,
+    icseg_pretrain_result,
     icseg_report_sample,
     icseg_report_input,
     icseg_split_options,
@@ -2901,6 +2955,10 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_recipe_key_at": lambda: (
         c_int,
         [POINTER(icseg_recipe_key), c_int32, POINTER(icseg_error)],
+    ),
+    "icseg_pretrain": lambda: (
+        c_int,
+        [POINTER(icseg_recipe), POINTER(icseg_pretrain_options), POINTER(icseg_progress), POINTER(icseg_pretrain_result), POINTER(icseg_error)],
     ),
     "icseg_report_write": lambda: (
         c_int,
