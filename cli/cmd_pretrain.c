@@ -20,7 +20,8 @@ static const icseg_option rows[] = {
     {"set", ICSEG_FIELD_STRINGS(struct options, place.set), "change one value of the recipe; may be repeated",
      .metavar = "KEY=VALUE"},
     {"pairs", ICSEG_FIELD_STRING(struct options, pairs),
-     "images with captions: a folder with captions.jsonl or captions.csv, such a file, or WebDataset archives",
+     "images with captions: a folder with captions.jsonl or captions.csv, such a file, WebDataset archives, or "
+     "synth:large for generated scenes",
      .metavar = "PAIRS", .shown = "the recipe's pretrain.pairs"},
     {"val-pairs", ICSEG_FIELD_STRING(struct options, val_pairs), "held-out pairs for evaluations", .metavar = "PAIRS",
      .shown = "the recipe's pretrain.val_pairs"},

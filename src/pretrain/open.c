@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Opens what a run of pretraining consists of. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/file.h"
 #include "base/system.h"
 #include "model/model.h"
 #include "pretrain/run.h"
@@ -8,8 +12,8 @@
 enum { LOADER_AHEAD = 2, MANY_CORES = 8 };
 
 /* Opens the pairs that a path names, and says how many there are and what was left out. */
-static icseg_status open_source(const icseg_pretraining *r, const char *path, const char *kind,
-                                icseg_pair_source **out, icseg_error *error) {
+static icseg_status open_source(const icseg_pretraining *r, const char *path, const char *kind, icseg_pair_source **out,
+                                icseg_error *error) {
     icseg_string left = {0};
     ICSEG_TRY(icseg_pair_source_open(out, path, error));
     icseg_progress_say(&r->progress, ICSEG_MESSAGE_INFO, "%s: %lld %s%s", path, (long long)(*out)->count, kind,
@@ -21,9 +25,27 @@ static icseg_status open_source(const icseg_pretraining *r, const char *path, co
     return ICSEG_OK;
 }
 
+/* A step selects pairs by their position, so that the names of all of them matter. */
+static icseg_status hash_names(const icseg_pair_source *source, char out[24], icseg_error *error) {
+    uint64_t hash = 1469598103934665603u; /* FNV-1a */
+    icseg_string name = {0};
+    for (int64_t i = 0; i < source->count && !name.failed; i++) {
+        name.size = 0;
+        source->describe(source, i, &name);
+        const char *base = name.failed ? "" : icseg_path_name(name.data);
+        do hash = (hash ^ (unsigned char)*base) * 1099511628211u;
+        while (*base++);
+    }
+    bool failed = name.failed;
+    icseg_string_close(&name);
+    snprintf(out, 24, "%016" PRIx64, hash);
+    return failed ? icseg_fail_memory(error, 0, "the names of the pairs") : ICSEG_OK;
+}
+
 static icseg_status open_pairs(icseg_pretraining *r, icseg_error *error) {
     const char *val = r->recipe->pretrain.val_pairs;
     ICSEG_TRY(open_source(r, r->recipe->pretrain.pairs, "", &r->train, error));
+    ICSEG_TRY(hash_names(r->train, r->pairs, error));
     if (val[0]) return open_source(r, val, "held-out ", &r->val, error);
     icseg_progress_say(&r->progress, ICSEG_MESSAGE_WARNING,
                        "pretrain.val_pairs is not set: the encoders are not evaluated");

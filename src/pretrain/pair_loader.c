@@ -37,8 +37,9 @@ static icseg_status note_broken(icseg_pair_loader *l, int64_t item, const icseg_
     int64_t broken = l->counts.broken;
     pthread_mutex_unlock(&l->lock);
     if (broken <= l->options.broken) return ICSEG_OK;
-    return icseg_fail(error, ICSEG_ERROR_DATA, "%lld pairs cannot be read; the limit is %lld. The first one: %.300s",
-                      (long long)broken, (long long)l->options.broken, l->counts.first);
+    return icseg_fail(error, ICSEG_ERROR_DATA, "%lld %s cannot be read; the limit is %lld. The first one: %.300s",
+                      (long long)broken, icseg_plural(broken, "pair", "pairs"), (long long)l->options.broken,
+                      l->counts.first);
 }
 
 /* What is wrong with one pair, and not with the machine. */

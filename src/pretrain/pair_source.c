@@ -32,6 +32,8 @@ icseg_status icseg_pair_source_open(icseg_pair_source **out, const char *path, i
     *out = NULL;
     if (!*path)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the path is empty; expected " ICSEG_PAIR_SOURCE_EXPECTED);
+    if (!strncmp(path, ICSEG_PAIR_SYNTH, sizeof ICSEG_PAIR_SYNTH - 1))
+        return icseg_pair_source_open_synth(out, path, error);
     ICSEG_TRY(icseg_arena_open(&arena, error));
     icseg_status status = open_path(out, path, arena, error);
     icseg_arena_close(&arena);

@@ -48,10 +48,12 @@ struct icseg_pair_source {
 
 #define ICSEG_PAIR_SOURCE_EXPECTED                                                                                     \
     "a folder with captions.jsonl, captions.csv or .tar files, a list of captions (.jsonl, .csv, .tsv), a .tar file, " \
-    "or several as in \"data/{000..012}.tar\""
+    "several as in \"data/{000..012}.tar\", or synth:large"
 
-/* Opens what the path names: a list of captions; an archive; a pattern of archives (pretrain/shard_paths.h); or a
- * folder with a list of captions or, if it has none, with archives. */
+#define ICSEG_PAIR_SYNTH "synth:" /* with which the names of generated pairs begin */
+
+/* Opens what the path names: a list of captions; an archive; a pattern of archives (pretrain/shard_paths.h); a folder
+ * with a list of captions or, if it has none, with archives; or generated scenes. */
 icseg_status icseg_pair_source_open(icseg_pair_source **out, const char *path, icseg_error *error);
 /* Images and captions of a folder (pretrain/caption_list.h). */
 icseg_status icseg_pair_source_open_folder(icseg_pair_source **out, const char *path, icseg_error *error);
@@ -59,6 +61,8 @@ icseg_status icseg_pair_source_open_folder(icseg_pair_source **out, const char *
  * damaged archive is an error, also if only its end is missing; samples without an image or a caption are left out. */
 icseg_status icseg_pair_source_open_shards(icseg_pair_source **out, const char *const *paths, size_t count,
                                            icseg_error *error);
+/* Cut-outs of generated scenes with captions (synth/caption.h): "synth:VOCABULARY" or "synth:VOCABULARY:SEED". */
+icseg_status icseg_pair_source_open_synth(icseg_pair_source **out, const char *path, icseg_error *error);
 void icseg_pair_source_close(icseg_pair_source **source);
 
 /* Cuts a square from the image, resizes it and normalises it to out (side, side, 3). */

@@ -73,7 +73,7 @@ static icseg_status run(icseg_pretraining *r, bool resume, icseg_pretrain_result
     ICSEG_TRY(icseg_pretraining_open(r, resume, error));
     icseg_status status = loop(r, error);
     icseg_pair_counts counts = icseg_pair_loader_counts(r->loader);
-    say_counts(r, &counts);
+    if (status == ICSEG_OK || status == ICSEG_ERROR_CANCELLED) say_counts(r, &counts);
     ICSEG_TRY(status);
     out->steps = r->step;
     out->loss = r->loss;

@@ -19,6 +19,7 @@ typedef struct icseg_pretraining {
     icseg_progress progress;
     int threads;
     icseg_pair_source *train, *val; /* val: NULL if there are no held-out pairs */
+    char pairs[24];                 /* a hash that changes when training pairs are added, removed or renamed */
     icseg_tokenizer *tokenizer;
     icseg_towers *towers;
     icseg_adamw *adamw;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * checkpoint.safetensors of a run: CLIP's weights, AdamW's moments, the run's counters (metadata "icseg.pretrain",
  * JSON) and the recipe ("icseg.recipe", YAML). One file, so that weights and moments are always of the same step. */
-#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,32 +19,13 @@ static icseg_trained trained(const icseg_pretraining *r) {
     return (icseg_trained){icseg_towers_params(r->towers), r->adamw};
 }
 
-/* A hash that changes when pairs are added, removed or renamed: a step selects them by their position. false: out of
- * memory. */
-static bool fingerprint(const icseg_pair_source *source, char out[24]) {
-    uint64_t hash = 1469598103934665603u; /* FNV-1a */
-    icseg_string name = {0};
-    for (int64_t i = 0; i < source->count && !name.failed; i++) {
-        name.size = 0;
-        source->describe(source, i, &name);
-        const char *base = name.failed ? "" : icseg_path_name(name.data);
-        do hash = (hash ^ (unsigned char)*base) * 1099511628211u;
-        while (*base++);
-    }
-    bool complete = !name.failed;
-    icseg_string_close(&name);
-    snprintf(out, 24, "%016" PRIx64, hash);
-    return complete;
-}
-
 /* -- writing */
 
 static icseg_status set_metadata(const icseg_pretraining *r, icseg_safetensors_writer *writer, icseg_error *error) {
-    char pairs[24], counters[200];
+    char counters[200];
     icseg_string recipe = {0};
-    if (!fingerprint(r->train, pairs)) return icseg_fail_memory(error, 0, "the names of the pairs");
     snprintf(counters, sizeof counters, "{\"version\": %d, \"step\": %lld, \"eval_pending\": %s, \"pairs\": \"%s\"}",
-             (int)STATE_VERSION, (long long)r->step, r->eval_pending ? "true" : "false", pairs);
+             (int)STATE_VERSION, (long long)r->step, r->eval_pending ? "true" : "false", r->pairs);
     ICSEG_TRY(icseg_weights_write_clip(&r->recipe->model, true, writer, error));
     icseg_status status = icseg_recipe_format(r->recipe, ICSEG_RECIPE_PRETRAIN, &recipe, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icseg.pretrain", counters, error);
@@ -90,6 +70,13 @@ static bool decides_weights(const char *key) {
     return !strncmp(key, "model.", 6) || !strncmp(key, "pretrain.", 9);
 }
 
+static icseg_status check_kind(const icseg_safetensors *file, icseg_error *error) {
+    if (icseg_safetensors_metadata(file, "icseg.pretrain")) return ICSEG_OK;
+    return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                      "%s: not the checkpoint of a pretraining run; choose another directory",
+                      icseg_safetensors_path(file));
+}
+
 static icseg_status compare_recipe(const icseg_pretraining *r, const icseg_safetensors *file, icseg_error *error) {
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.recipe");
     icseg_recipe *saved;
@@ -112,9 +99,7 @@ static icseg_status compare_recipe(const icseg_pretraining *r, const icseg_safet
 }
 
 static icseg_status compare_pairs(const icseg_pretraining *r, const char *saved, icseg_error *error) {
-    char pairs[24];
-    if (!fingerprint(r->train, pairs)) return icseg_fail_memory(error, 0, "the names of the pairs");
-    if (saved && !strcmp(pairs, saved)) return ICSEG_OK;
+    if (saved && !strcmp(r->pairs, saved)) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "pretrain.pairs", ICSEG_REMEDY_SET_FIELD,
                             "%s: the pairs differ from those when the run began (now %lld, in %s); put them back, or "
                             "train in another directory, with model.init = %s/%s to start from these weights",
@@ -145,10 +130,7 @@ static icseg_status read_fields(icseg_pretraining *r, const char *path, const js
 
 static icseg_status read_counters(icseg_pretraining *r, const icseg_safetensors *file, icseg_error *error) {
     const char *path = icseg_safetensors_path(file), *text = icseg_safetensors_metadata(file, "icseg.pretrain");
-    json_t *object = NULL;
-    if (!text)
-        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
-                          "%s: not the checkpoint of a pretraining run; choose another directory", path);
+    json_t *object;
     ICSEG_TRY(icseg_json_parse(&object, text, strlen(text), JSON_REJECT_DUPLICATES, NULL, error));
     icseg_status status =
         json_is_object(object)
@@ -177,6 +159,7 @@ icseg_status icseg_pretraining_load(icseg_pretraining *r, bool *found, icseg_err
     ICSEG_TRY(icseg_path_find(path, S_IFREG, found, error));
     if (!*found) return ICSEG_OK;
     ICSEG_TRY(icseg_safetensors_open(&file, path, error));
+    ICSEG_TRY_GOTO(check_kind(file, error));
     ICSEG_TRY_GOTO(compare_recipe(r, file, error));
     ICSEG_TRY_GOTO(read_counters(r, file, error));
     ICSEG_TRY_GOTO(read_params(all.params, file, error));

@@ -183,8 +183,8 @@ static const icseg_option rows[] = {
     {"eval.tta_flip", BOOL(eval.tta_flip), "test-time augmentation: also the mirrored image"},
 
     {"pretrain.pairs", TEXT(pretrain.pairs),
-     "pairs of images and captions to train on: a folder with captions.jsonl or captions.csv, such a file, or "
-     "WebDataset archives (docs/pretraining.md)",
+     "pairs of images and captions to train on: a folder with captions.jsonl or captions.csv, such a file, "
+     "WebDataset archives, or synth:large for generated scenes (docs/pretraining.md)",
      .shown = "none; must be set"},
     {"pretrain.val_pairs", TEXT(pretrain.val_pairs), "held-out pairs for evaluations", .shown = "none"},
     {"pretrain.val_limit", INT(pretrain.val_limit), "number of held-out pairs that an evaluation uses at most",
