@@ -79,12 +79,14 @@ static void draw_samples(const icseg_pair_source *source) {
         icseg_error error;
         float pixels[SIDE * SIDE * 3];
         icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, (uint64_t)i);
-        icseg_string caption = {0}, name = {0};
-        if (fuzz_succeeded(source->draw(source, i, &crop, &rng, pixels, &caption, &error), &error))
-            FUZZ_REQUIRE(caption.data && caption.data[strspn(caption.data, " \t\r\n")] && fuzz_is_utf8(caption.data));
+        icseg_pair_text text = {.label = -1};
+        icseg_string *caption = &text.caption, name = {0};
+        if (fuzz_succeeded(source->draw(source, i, &crop, &rng, pixels, &text, &error), &error))
+            FUZZ_REQUIRE(caption->data && caption->data[strspn(caption->data, " \t\r\n")] &&
+                         fuzz_is_utf8(caption->data));
         source->describe(source, i, &name);
-        FUZZ_REQUIRE(name.data && !caption.failed);
-        icseg_string_close(&caption);
+        FUZZ_REQUIRE(name.data && !caption->failed);
+        icseg_string_close(caption);
         icseg_string_close(&name);
     }
 }
