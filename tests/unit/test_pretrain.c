@@ -242,6 +242,11 @@ static void pairs_of_one_caption_match_each_other(void **state) {
     run_well(&r);
     assert_true(r.result.scores.image_to_text[0] == 1 && r.result.scores.text_to_image[0] == 1);
     assert_true(isnan(r.result.scores.zero_shot)); /* no classes */
+    icseg_log log;
+    ok(icseg_log_read(&log, file_of("equal_run", "log.jsonl"), &error));
+    assert_int_equal(log.score_names, 6);
+    for (int i = 0; i < 6; i++) assert_true(log.scores[0].value[i] == 1);
+    icseg_log_close(&log);
 }
 
 /* -- the learning rate */
@@ -268,6 +273,10 @@ static void a_stopped_run_resumes_to_the_same_bytes(void **state) {
     icseg_log whole, stopped;
     ok(icseg_log_read(&whole, file_of("whole", "log.jsonl"), &error));
     assert_int_equal(whole.score_count, 2);
+    icseg_safetensors *file;
+    ok(icseg_safetensors_open(&file, file_of("whole", "checkpoint.safetensors"), &error));
+    assert_non_null(strstr(icseg_safetensors_metadata(file, "icseg.pretrain"), "\"eval_pending\": false"));
+    icseg_safetensors_close(&file);
     for (int64_t at = 1; at < 6; at++) {
         test_run r = {.out = "stopped", .stop_at = at};
         run_badly(&r, ICSEG_ERROR_CANCELLED, "can be resumed");

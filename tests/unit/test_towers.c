@@ -146,6 +146,21 @@ static void chunks_do_not_change_the_gradient(void **state) {
     icseg_free(b.images);
 }
 
+/* A frozen image encoder uses its running statistics, so that the other images of a chunk do not matter. */
+static void a_frozen_image_encoder_uses_its_statistics(void **state) {
+    (void)state;
+    icseg_config config = config_of("tiny-resnet");
+    batch b = make_batch(&config);
+    double loss[2];
+    for (int i = 0; i < 2; i++) {
+        icseg_towers *t = open_towers(&config, (icseg_towers_options){.chunk = i ? 1 : BATCH, .freeze_image = true});
+        loss[i] = loss_of(t, &b);
+        icseg_towers_close(&t);
+    }
+    assert_true(fabs(loss[0] - loss[1]) <= 1e-4 * loss[0]);
+    icseg_free(b.images);
+}
+
 /* The running statistics of batch norms follow one pass over a batch, not two. */
 static void statistics_are_updated_once(void **state) {
     (void)state;
@@ -202,6 +217,7 @@ int main(void) {
         cmocka_unit_test(gradients_of_a_resnet),
         cmocka_unit_test(gradients_of_a_vit),
         cmocka_unit_test(chunks_do_not_change_the_gradient),
+        cmocka_unit_test(a_frozen_image_encoder_uses_its_statistics),
         cmocka_unit_test(statistics_are_updated_once),
         cmocka_unit_test(a_frozen_encoder_has_no_gradients),
         cmocka_unit_test(padding_does_not_matter),
