@@ -15,10 +15,10 @@ float icseg_synth_ridge_top(const icseg_scene *scene, const icseg_synth_ridge *r
 void icseg_synth_paint_far(const icseg_scene *scene, icseg_synth_canvas *c) {
     const icseg_synth_backdrop *back = &scene->back;
     int32_t limit = (int32_t)ceilf(scene->horizon) + 1;
-    for (int32_t x = 0; x < c->width; x++) {
+    for (int32_t x = c->seen.x0; x < c->seen.x1; x++) {
         float px = (float)x + 0.5f, top[2] = {0, 0};
         for (int32_t i = 0; i < back->ridges; i++) top[i] = icseg_synth_ridge_top(scene, &back->ridge[i], px);
-        for (int32_t y = 0; y < c->height && y < limit; y++) {
+        for (int32_t y = c->seen.y0; y < c->seen.y1 && y < limit; y++) {
             float py = (float)y + 0.5f;
             size_t at = (size_t)y * (size_t)c->width + (size_t)x;
             icseg_rgb color = icseg_synth_sky(scene, px, py);
@@ -37,11 +37,12 @@ void icseg_synth_paint_far(const icseg_scene *scene, icseg_synth_canvas *c) {
 }
 
 void icseg_synth_paint_ground(const icseg_scene *scene, icseg_synth_canvas *c) {
-    for (int32_t y = (int32_t)scene->horizon; y < c->height; y++) {
+    int32_t first = (int32_t)scene->horizon > c->seen.y0 ? (int32_t)scene->horizon : c->seen.y0;
+    for (int32_t y = first; y < c->seen.y1; y++) {
         float py = (float)y + 0.5f, cover = icseg_clamp01(0.5f + py - scene->horizon);
         float haze = 0.55f * expf(-(py - scene->horizon) / (0.12f * ((float)c->height - scene->horizon)));
         if (cover <= 0) continue;
-        for (int32_t x = 0; x < c->width; x++) {
+        for (int32_t x = c->seen.x0; x < c->seen.x1; x++) {
             float px = (float)x + 0.5f;
             size_t at = (size_t)y * (size_t)c->width + (size_t)x;
             icseg_synth_ground ground = icseg_synth_ground_at(scene, px, py);

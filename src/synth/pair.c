@@ -8,27 +8,24 @@
 
 enum { LEAST_SIDE = 16 };
 
-typedef struct square { /* pixels */
-    int32_t x, y, side;
-} square;
-
-static square draw_square(const icseg_synth_pair_options *o, int32_t width, int32_t height, icseg_rng *rng) {
+static icseg_synth_window draw_square(const icseg_synth_pair_options *o, int32_t width, int32_t height,
+                                      icseg_rng *rng) {
     int32_t most = width < height ? width : height;
     double share = o->crop_min + (o->crop_max - o->crop_min) * (double)icseg_rng_uniform(rng);
-    square s = {.side = (int32_t)lround(sqrt(share) * most)};
-    if (s.side < LEAST_SIDE) s.side = LEAST_SIDE;
-    s.x = (int32_t)icseg_rng_below(rng, (uint64_t)(width - s.side) + 1);
-    s.y = (int32_t)icseg_rng_below(rng, (uint64_t)(height - s.side) + 1);
-    return s;
+    int32_t side = (int32_t)lround(sqrt(share) * most);
+    if (side < LEAST_SIDE) side = LEAST_SIDE;
+    int32_t x = (int32_t)icseg_rng_below(rng, (uint64_t)(width - side) + 1);
+    int32_t y = (int32_t)icseg_rng_below(rng, (uint64_t)(height - side) + 1);
+    return (icseg_synth_window){x, y, x + side, y + side};
 }
 
-static icseg_status cut(const icseg_image *scene, const icseg_labels *scene_labels, square s, icseg_image *image,
-                        icseg_labels *labels, icseg_error *error) {
-    ICSEG_TRY(icseg_image_create(image, s.side, s.side, error));
-    ICSEG_TRY(icseg_labels_create(labels, s.side, s.side, error));
-    size_t side = (size_t)s.side;
+static icseg_status cut(const icseg_image *scene, const icseg_labels *scene_labels, icseg_synth_window w,
+                        icseg_image *image, icseg_labels *labels, icseg_error *error) {
+    size_t side = (size_t)(w.x1 - w.x0);
+    ICSEG_TRY(icseg_image_create(image, w.x1 - w.x0, w.y1 - w.y0, error));
+    ICSEG_TRY(icseg_labels_create(labels, w.x1 - w.x0, w.y1 - w.y0, error));
     for (size_t y = 0; y < side; y++) {
-        size_t from = ((size_t)s.y + y) * (size_t)scene->width + (size_t)s.x;
+        size_t from = ((size_t)w.y0 + y) * (size_t)scene->width + (size_t)w.x0;
         memcpy(image->data + y * side * 3, scene->data + from * 3, side * 3);
         memcpy(labels->data + y * side, scene_labels->data + from, side * sizeof *labels->data);
     }
@@ -62,9 +59,9 @@ icseg_status icseg_synth_pair(const icseg_synth_scene_options *scene, const icse
                           pair.crop_min, pair.crop_max);
     ICSEG_TRY(icseg_synth_read_options(&o, scene, error));
     icseg_rng rng = icseg_rng_open(o.seed, ICSEG_RNG_CAPTION, o.index);
-    ICSEG_TRY_GOTO(icseg_synth_scene(&o, &whole, &whole_labels, error));
-    ICSEG_TRY_GOTO(
-        cut(&whole, &whole_labels, draw_square(&pair, whole.width, whole.height, &rng), image, &part, error));
+    icseg_synth_window seen = draw_square(&pair, o.width, o.height, &rng);
+    ICSEG_TRY_GOTO(icseg_synth_draw(&o, seen, &whole, &whole_labels, error));
+    ICSEG_TRY_GOTO(cut(&whole, &whole_labels, seen, image, &part, error));
     icseg_synth_describe(&part, o.vocabulary, &rng, caption);
     if (caption->failed) {
         status = icseg_fail_memory(error, 0, "the caption of a generated scene");

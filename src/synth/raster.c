@@ -7,17 +7,16 @@
 #include "base/memory.h"
 #include "synth/synth.h"
 
-typedef struct window { /* pixels, end exclusive */
-    int32_t x0, y0, x1, y1;
-} window;
-
-static int32_t clamp_pixel(float value, int32_t limit) {
-    return value <= 0 ? 0 : value >= (float)limit ? limit : (int32_t)value;
+static int32_t clamp_pixel(float value, int32_t low, int32_t high) {
+    return value <= (float)low ? low : value >= (float)high ? high : (int32_t)value;
 }
 
-static window window_of(const icseg_synth_canvas *c, float x0, float y0, float x1, float y1) {
-    return (window){clamp_pixel(floorf(fminf(x0, x1) - 1), c->width), clamp_pixel(floorf(fminf(y0, y1) - 1), c->height),
-                    clamp_pixel(ceilf(fmaxf(x0, x1) + 1), c->width), clamp_pixel(ceilf(fmaxf(y0, y1) + 1), c->height)};
+static icseg_synth_window window_of(const icseg_synth_canvas *c, float x0, float y0, float x1, float y1) {
+    const icseg_synth_window *seen = &c->seen;
+    return (icseg_synth_window){clamp_pixel(floorf(fminf(x0, x1) - 1), seen->x0, seen->x1),
+                                clamp_pixel(floorf(fminf(y0, y1) - 1), seen->y0, seen->y1),
+                                clamp_pixel(ceilf(fmaxf(x0, x1) + 1), seen->x0, seen->x1),
+                                clamp_pixel(ceilf(fmaxf(y0, y1) + 1), seen->y0, seen->y1)};
 }
 
 /* A part's shadow is its outline, projected to the ground along the sun's rays. */
@@ -29,8 +28,8 @@ static void cast_shadow(const icseg_scene *scene, const icseg_synth_part *part, 
     if (fabsf(drop) > 0.8f) drop = drop < 0 ? -0.8f : 0.8f;
     float s = part->scale, low = part->low.y * s, high = part->high.y * s;
     float x_low = part->foot.x + part->low.x * s, x_high = part->foot.x + part->high.x * s;
-    window w = window_of(c, fminf(x_low + low * lean, x_low + high * lean), part->foot.y - low * drop,
-                         fmaxf(x_high + low * lean, x_high + high * lean), part->foot.y - high * drop);
+    icseg_synth_window w = window_of(c, fminf(x_low + low * lean, x_low + high * lean), part->foot.y - low * drop,
+                                     fmaxf(x_high + low * lean, x_high + high * lean), part->foot.y - high * drop);
     float soft = fmaxf(1, 0.012f * scene->unit);
     for (int32_t y = w.y0; y < w.y1; y++) {
         float up = (part->foot.y - ((float)y + 0.5f)) / drop;
@@ -46,8 +45,8 @@ static void cast_shadow(const icseg_scene *scene, const icseg_synth_part *part, 
 
 static void paint_part(const icseg_scene *scene, const icseg_synth_part *part, icseg_synth_canvas *c) {
     float s = part->scale, rim = fmaxf(0.7f, 0.006f * scene->unit);
-    window w = window_of(c, part->foot.x + part->low.x * s, part->foot.y - part->high.y * s,
-                         part->foot.x + part->high.x * s, part->foot.y - part->low.y * s);
+    icseg_synth_window w = window_of(c, part->foot.x + part->low.x * s, part->foot.y - part->high.y * s,
+                                     part->foot.x + part->high.x * s, part->foot.y - part->low.y * s);
     for (int32_t y = w.y0; y < w.y1; y++) {
         float ly = (part->foot.y - ((float)y + 0.5f)) / s;
         for (int32_t x = w.x0; x < w.x1; x++) {
@@ -74,7 +73,7 @@ static void paint_glow(const icseg_synth_part *part, icseg_synth_canvas *c) {
     float s = part->scale, x = part->foot.x + 0.5f * (part->low.x + part->high.x) * s;
     float y = part->foot.y - 0.5f * (part->low.y + part->high.y) * s;
     float reach = fmaxf(part->high.x - part->low.x, part->high.y - part->low.y) * s * 1.6f;
-    window w = window_of(c, x - reach, y - reach, x + reach, y + reach);
+    icseg_synth_window w = window_of(c, x - reach, y - reach, x + reach, y + reach);
     for (int32_t py = w.y0; py < w.y1; py++)
         for (int32_t px = w.x0; px < w.x1; px++) {
             float dx = ((float)px + 0.5f - x) / reach, dy = ((float)py + 0.5f - y) / reach;
@@ -88,8 +87,8 @@ static uint8_t to_byte(float value) { return (uint8_t)(icseg_clamp01(value) * 25
 
 /* Exposure, a soft shoulder instead of clipping, a little vignette and sensor noise. */
 static void develop(const icseg_scene *scene, const icseg_synth_canvas *c, icseg_image *image) {
-    for (int32_t y = 0; y < c->height; y++)
-        for (int32_t x = 0; x < c->width; x++) {
+    for (int32_t y = c->seen.y0; y < c->seen.y1; y++)
+        for (int32_t x = c->seen.x0; x < c->seen.x1; x++) {
             size_t at = (size_t)y * (size_t)c->width + (size_t)x;
             float dx = ((float)x + 0.5f) / (float)c->width - 0.5f, dy = ((float)y + 0.5f) / (float)c->height - 0.5f;
             float noise = (icseg_synth_hash(x, y, scene->back.seed + 60) - 0.5f) * 0.025f;
@@ -103,8 +102,9 @@ static void develop(const icseg_scene *scene, const icseg_synth_canvas *c, icseg
         }
 }
 
-icseg_status icseg_scene_paint(const icseg_scene *scene, icseg_image *image, icseg_labels *labels, icseg_error *error) {
-    icseg_synth_canvas c = {.labels = labels, .width = scene->width, .height = scene->height};
+icseg_status icseg_scene_paint(const icseg_scene *scene, icseg_synth_window seen, icseg_image *image,
+                               icseg_labels *labels, icseg_error *error) {
+    icseg_synth_canvas c = {.labels = labels, .width = scene->width, .height = scene->height, .seen = seen};
     size_t pixels = (size_t)scene->width * (size_t)scene->height;
     c.color = icseg_calloc_array(pixels, sizeof *c.color);
     c.shadow = icseg_calloc_array(pixels, sizeof *c.shadow);

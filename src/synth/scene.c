@@ -23,6 +23,26 @@ icseg_status icseg_synth_read_options(icseg_synth_scene_options *out, const icse
     return icseg_synth_check_vocabulary(out->vocabulary, error);
 }
 
+icseg_status icseg_synth_draw(const icseg_synth_scene_options *options, icseg_synth_window seen, icseg_image *image,
+                              icseg_labels *labels, icseg_error *error) {
+    bool large = options->vocabulary == ICSEG_SYNTH_LARGE;
+    int32_t width = options->width, height = options->height;
+    icseg_scene scene = {0};
+    icseg_rng rng = icseg_rng_open(options->seed, ICSEG_RNG_SYNTH, options->index);
+    icseg_status status;
+    ICSEG_TRY_GOTO((large ? icseg_world_compose : icseg_scene_compose)(&scene, &rng, width, height, error));
+    ICSEG_TRY_GOTO(icseg_image_create(image, width, height, error));
+    ICSEG_TRY_GOTO(icseg_labels_create(labels, width, height, error));
+    ICSEG_TRY_GOTO(icseg_scene_paint(&scene, seen, image, labels, error));
+    icseg_scene_close(&scene);
+    return ICSEG_OK;
+fail:
+    icseg_scene_close(&scene);
+    icseg_image_close(image);
+    icseg_labels_close(labels);
+    return status;
+}
+
 icseg_status icseg_synth_scene(const icseg_synth_scene_options *options, icseg_image *image, icseg_labels *labels,
                                icseg_error *error) {
     icseg_synth_scene_options o;
@@ -31,19 +51,5 @@ icseg_status icseg_synth_scene(const icseg_synth_scene_options *options, icseg_i
     *image = (icseg_image){0};
     *labels = (icseg_labels){0};
     ICSEG_TRY(icseg_synth_read_options(&o, options, error));
-    bool large = o.vocabulary == ICSEG_SYNTH_LARGE;
-    icseg_scene scene = {0};
-    icseg_rng rng = icseg_rng_open(o.seed, ICSEG_RNG_SYNTH, o.index);
-    icseg_status status;
-    ICSEG_TRY_GOTO((large ? icseg_world_compose : icseg_scene_compose)(&scene, &rng, o.width, o.height, error));
-    ICSEG_TRY_GOTO(icseg_image_create(image, o.width, o.height, error));
-    ICSEG_TRY_GOTO(icseg_labels_create(labels, o.width, o.height, error));
-    ICSEG_TRY_GOTO(icseg_scene_paint(&scene, image, labels, error));
-    icseg_scene_close(&scene);
-    return ICSEG_OK;
-fail:
-    icseg_scene_close(&scene);
-    icseg_image_close(image);
-    icseg_labels_close(labels);
-    return status;
+    return icseg_synth_draw(&o, (icseg_synth_window){0, 0, o.width, o.height}, image, labels, error);
 }

@@ -179,12 +179,17 @@ typedef struct icseg_synth_terrain {
     icseg_synth_floor strip;       /* ... but for the backdrop's road or water, if it has one */
 } icseg_synth_terrain;
 
+typedef struct icseg_synth_window { /* pixels, end exclusive */
+    int32_t x0, y0, x1, y1;
+} icseg_synth_window;
+
 typedef struct icseg_scene icseg_scene;
 typedef struct icseg_synth_canvas {
     icseg_rgb *color; /* (height, width) */
     float *shadow;    /* (height, width): 0..1 */
     icseg_labels *labels;
     int32_t width, height;
+    icseg_synth_window seen; /* only these pixels are painted; they do not depend on the others */
 } icseg_synth_canvas;
 typedef void (*icseg_synth_painter)(const icseg_scene *scene, icseg_synth_canvas *canvas);
 
@@ -283,8 +288,12 @@ float icseg_synth_ridge_top(const icseg_scene *scene, const icseg_synth_ridge *r
 void icseg_terrain_paint_far(const icseg_scene *scene, icseg_synth_canvas *canvas);
 void icseg_terrain_paint_ground(const icseg_scene *scene, icseg_synth_canvas *canvas);
 
-/* Painting (raster.c); image and labels have the scene's size. */
-icseg_status icseg_scene_paint(const icseg_scene *scene, icseg_image *image, icseg_labels *labels, icseg_error *error);
+/* Painting (raster.c); image and labels have the scene's size. Pixels outside `seen` are left as they are. */
+icseg_status icseg_scene_paint(const icseg_scene *scene, icseg_synth_window seen, icseg_image *image,
+                               icseg_labels *labels, icseg_error *error);
+/* Draws a scene, as icseg_synth_scene, but only the pixels of `seen`. */
+icseg_status icseg_synth_draw(const icseg_synth_scene_options *options, icseg_synth_window seen, icseg_image *image,
+                              icseg_labels *labels, icseg_error *error);
 
 /* Shapes (shape.c): the signed distance in metres, negative inside; `normal` (may be NULL) receives the position of the
  * point on the bulge, -1..1 each way. */

@@ -37,9 +37,9 @@ void icseg_terrain_paint_far(const icseg_scene *scene, icseg_synth_canvas *c) {
     const icseg_synth_terrain *terrain = &scene->terrain;
     const icseg_synth_ridge *ridge = &scene->back.ridge[0];
     int32_t limit = (int32_t)ceilf(scene->horizon) + 1;
-    for (int32_t x = 0; x < c->width && limit > 0; x++) {
+    for (int32_t x = c->seen.x0; x < c->seen.x1 && limit > 0; x++) {
         float px = (float)x + 0.5f, top = terrain->hill_label >= 0 ? hill_top(scene, ridge, px) : 1e9f;
-        for (int32_t y = 0; y < c->height && y < limit; y++) {
+        for (int32_t y = c->seen.y0; y < c->seen.y1 && y < limit; y++) {
             float py = (float)y + 0.5f, cover = icseg_clamp01(0.5f + py - top);
             size_t at = (size_t)y * (size_t)c->width + (size_t)x;
             icseg_rgb color = {0, 0, 0};
@@ -174,12 +174,12 @@ static icseg_rgb floor_color(const icseg_scene *scene, const icseg_synth_floor *
 
 void icseg_terrain_paint_ground(const icseg_scene *scene, icseg_synth_canvas *c) {
     const icseg_synth_terrain *terrain = &scene->terrain;
-    int32_t first = scene->horizon > 0 ? (int32_t)scene->horizon : 0;
-    for (int32_t y = first; y < c->height; y++) {
+    int32_t first = (int32_t)scene->horizon > c->seen.y0 ? (int32_t)scene->horizon : c->seen.y0;
+    for (int32_t y = first; y < c->seen.y1; y++) {
         float py = (float)y + 0.5f, cover = icseg_clamp01(0.5f + py - scene->horizon);
         float haze = 0.5f * expf(-(py - scene->horizon) / (0.1f * ((float)c->height - scene->horizon)));
         if (cover <= 0) continue;
-        for (int32_t x = 0; x < c->width; x++) {
+        for (int32_t x = c->seen.x0; x < c->seen.x1; x++) {
             float px = (float)x + 0.5f;
             size_t at = (size_t)y * (size_t)c->width + (size_t)x;
             icseg_synth_ground ground = icseg_synth_ground_at(scene, px, py);

@@ -130,6 +130,7 @@ static void choose_strip(icseg_scene *scene, icseg_rng *rng, int32_t label) {
     icseg_synth_backdrop *back = &scene->back;
     float across = (float)scene->width / scene->unit, which = icseg_rng_uniform(rng);
     bool water = floor_kind(label) >= ICSEG_FLOOR_RIPPLES;
+    float above = fmaxf(0, -scene->horizon), first = above / ((float)scene->height + above); /* the first row's share */
     scene->terrain.strip = make_floor(scene, rng, label);
     if (!water && which < 0.55f) {
         back->road_kind = ICSEG_SYNTH_ROAD_AHEAD;
@@ -138,15 +139,15 @@ static void choose_strip(icseg_scene *scene, icseg_rng *rng, int32_t label) {
         back->curve = range(rng, -0.3f, 0.3f);
     } else if (!water) {
         back->road_kind = ICSEG_SYNTH_ROAD_ACROSS;
-        back->road_at = range(rng, 0.4f, 0.75f);
-        back->road_half = range(rng, 0.12f, 0.2f);
+        back->road_at = first + (1 - first) * range(rng, 0.4f, 0.75f);
+        back->road_half = (1 - first) * range(rng, 0.12f, 0.2f);
     } else if (which < 0.4f) {
         back->water_kind = ICSEG_SYNTH_WATER_FAR;
-        back->water_at = range(rng, 0.0f, 0.2f);
-        back->water_end = back->water_at + range(rng, 0.25f, 0.45f);
+        back->water_at = first + (1 - first) * range(rng, 0.0f, 0.2f);
+        back->water_end = back->water_at + (1 - first) * range(rng, 0.25f, 0.45f);
     } else if (which < 0.7f) {
         back->water_kind = ICSEG_SYNTH_WATER_NEAR;
-        back->water_at = range(rng, 0.5f, 0.75f);
+        back->water_at = first + (1 - first) * range(rng, 0.5f, 0.75f);
         back->water_end = range(rng, -1, 1);
     } else {
         back->water_kind = ICSEG_SYNTH_WATER_SIDE;
@@ -173,7 +174,7 @@ static object place(const icseg_scene *scene, icseg_rng *rng, const icseg_synth_
                     const object *others, int32_t count) {
     icseg_synth_size size = icseg_synth_size_of((icseg_synth_thing_kind)kind->what);
     float below = (float)scene->height - scene->horizon, near_scale = below / scene->camera;
-    float extent = fmaxf(size.height, 1.4f * size.half), pixels = scene->unit * range(rng, 0.24f, 0.7f);
+    float extent = fmaxf(size.height, 1.4f * size.half), pixels = scene->unit * range(rng, 0.3f, 0.9f);
     float scale = pixels / extent, share = scale / near_scale * range(rng, 0.8f, 1.2f);
     float row = fmaxf(back, fminf(0.8f * size.height * scale, 0.85f * (float)scene->height)); /* mostly inside */
     float top = fmaxf(farthest, 1 - ((float)scene->height - row) / below),

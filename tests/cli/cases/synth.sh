@@ -26,6 +26,15 @@ for name in classes.txt images annotations; do # a data set of other origin
 done
 refuse 1 'notes.txt: cannot' icseg synth "$work/other/notes.txt" --images 2
 refuse 1 'notes.txt' icseg synth "$work/other/notes.txt/below" --images 2
+expect 0 '6 training and 2 held-out scenes of 96x64, 96 classes' icseg synth "$work/l" --images 8 --size 96x64 --vocabulary large --captions
+check '96 classes' bash -c "[ \$(wc -l <'$work/l/classes.txt') = 96 ] && grep -qx 'mossy stone wall' '$work/l/classes.txt'"
+check 'a line of captions for each image' bash -c "[ \$(wc -l <'$work/l/captions.jsonl') = 6 ] && [ \$(wc -l <'$work/l/captions_val.jsonl') = 2 ]"
+check 'with the name of the image and two captions' \
+    grep -qE '^\{"image": "images/train/000005.jpg", "caption": \["[a-z, ]+", "[a-z, ]+"\]\}$' "$work/l/captions.jsonl"
+expect 0 '^train: 6 images' icseg dataset check "$work/l"
+expect 0 '' icseg synth "$work/l" --images 8 --size 96x64 --vocabulary large --force
+check 'no captions of an earlier run' bash -c "! ls '$work/l' | grep -q captions"
+refuse 2 '--vocabulary: "huge" is not accepted; expected one of small, large' icseg synth "$work/c" --vocabulary huge
 refuse 2 '--size' icseg synth "$work/c" --size 32x64
 refuse 2 '--size' icseg synth "$work/c" --size 64x5000
 refuse 2 '--size' icseg synth "$work/c" --size 64
