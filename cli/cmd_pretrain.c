@@ -91,7 +91,7 @@ const icseg_command icseg_command_pretrain = {
                    "save the state and stop, with exit status 3. A run that was stopped or killed\n"
                    "at any moment and then continued with --resume writes the same bytes as one\n"
                    "that was not. docs/pretraining.md describes the forms of PAIRS.\n",
-    .examples = "icseg pretrain clip.yaml --pairs photos --val-pairs photos/val.jsonl --out clip\n"
+    .examples = "icseg pretrain clip.yaml --pairs photos --val-pairs val.jsonl --out clip\n"
                 "icseg pretrain clip.yaml --init RN50.pt --set pretrain.freeze_image=true\n"
                 "icseg pretrain --resume clip\n"
                 "icseg train my.yaml --init clip/checkpoint.safetensors\n",
