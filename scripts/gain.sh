@@ -1,0 +1,111 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# The experiment of docs/experiments.md: does ICPC beat DenseCLIP, and what does each part bring?
+# Usage: scripts/gain.sh WORK STEP
+#   WORK       folder of data, runs and results; every step continues where it was stopped
+#   data       generates the scenes: 1,000 to choose labelled ones from, 250 for validation, 500 for the test
+#   pretrain   pretrains the small CLIP of recipes/gain.yaml
+#   runs       fine-tunes each variant with each number of scenes and each seed, and evaluates it on the validation scenes
+#   test       evaluates every finished run on the test scenes; to be done once, when nothing is changed any more
+#   table      prints the table of the results on the validation scenes; table test: on the test scenes
+# Environment: PROGRAM (default: build/icseg), VARIANTS, COUNTS ("50 200 1000"), SEEDS ("0 1 2 3 4"), SET (further
+# settings for all runs, "KEY=VALUE ..."), INIT (weights to start from; "none": random ones). With TAG=NAME, runs are kept
+# apart from those of other settings. `table` needs Python 3.
+set -eu
+cd "$(dirname "$0")/.."
+program=${PROGRAM:-build/icseg}
+recipe=recipes/gain.yaml
+[ $# -ge 2 ] || { sed -n '/^# Usage/,/^set/p' "$0" | sed -n 's/^# //p'; exit 2; }
+mkdir -p "$1"
+work=$(cd "$1" && pwd)
+counts=${COUNTS:-50 200 1000} seeds=${SEEDS:-0 1 2 3 4} init=${INIT:-$work/clip/checkpoint.safetensors}
+all="denseclip icpc icpc-prompts icpc-scales icpc-contrast text text+prompts text+scales text+contrast"
+variants=${VARIANTS:-$all}
+
+one_scale="model.align_strides=32 model.align_weights={32:0.4}"
+settings() { # VARIANT: what differs from the recipe, which is ICPC
+    case $1 in
+    denseclip) echo "model.prompt=static model.post_prompt=true $one_scale model.contrast_weight=0" ;;
+    icpc) ;;
+    icpc-prompts) echo "model.prompt=static" ;;
+    icpc-scales) echo "$one_scale" ;;
+    icpc-contrast) echo "model.contrast_weight=0" ;;
+    text) echo "model.prompt=static $one_scale model.contrast_weight=0" ;;
+    text+prompts) echo "$one_scale model.contrast_weight=0" ;;
+    text+scales) echo "model.prompt=static model.contrast_weight=0" ;;
+    text+contrast) echo "model.prompt=static $one_scale" ;;
+    *) echo "$0: $1: no such variant; there are: $all" >&2; return 1 ;;
+    esac
+}
+
+data() {
+    [ -f "$work/pool/done" ] || {
+        "$program" synth "$work/pool" --vocabulary large --images 1250 --val 250 --size 192x144 --seed 100 --force
+        touch "$work/pool/done"
+    }
+    [ -f "$work/test/done" ] || {
+        "$program" synth "$work/test" --vocabulary large --images 500 --val 500 --size 192x144 --seed 200 --force
+        touch "$work/test/done"
+    }
+}
+
+# A data set of COUNT scenes that SEED chooses; the sets of one seed contain each other.
+choose() { # COUNT SEED
+    local folder=$work/sets/$1-$2
+    [ -d "$folder" ] || {
+        rm -rf "$folder.part"
+        mkdir -p "$folder.part/images/train" "$folder.part/annotations/train"
+        ln -s "$work/pool/images/val" "$folder.part/images/val"
+        ln -s "$work/pool/annotations/val" "$folder.part/annotations/val"
+        cp "$work/pool/classes.txt" "$folder.part/"
+        (cd "$work/pool/images/train" && ls) | awk -v seed="$2" 'BEGIN { srand(seed + 1) } { print rand() "\t" $0 }' |
+            sort -g | cut -f 2 | head -n "$1" | while read -r image; do
+            ln -s "$work/pool/images/train/$image" "$folder.part/images/train/$image"
+            ln -s "$work/pool/annotations/train/${image%.jpg}.png" "$folder.part/annotations/train/${image%.jpg}.png"
+        done
+        mv "$folder.part" "$folder"
+    }
+    echo "$folder"
+}
+
+name_of() { echo "$work/runs/${TAG:-main}/$1/$2-$3"; } # VARIANT COUNT SEED
+
+runs() {
+    local variant count seed run set
+    for seed in $seeds; do
+        for count in $counts; do
+            for variant in $variants; do
+                run=$(name_of "$variant" "$count" "$seed")
+                [ ! -f "$run/val.json" ] || continue
+                set=$(settings "$variant")
+                set=$(printf -- '--set %s ' $set ${SET:-} "train.seed=$seed")
+                [ "$init" = none ] || set="$set --init $init"
+                mkdir -p "$(dirname "$run")"
+                echo "$(date +%T) $variant, $count scenes, seed $seed"
+                # shellcheck disable=SC2086
+                "$program" train $recipe --data "$(choose "$count" "$seed")" --out "$run" --resume $set >"$run.log" 2>&1 ||
+                    { tail -n 1 "$run.log"; return 1; }
+                "$program" eval "$run/checkpoint.safetensors" --data "$work/pool" --json "$run/val.json.part" >/dev/null 2>&1
+                mv "$run/val.json.part" "$run/val.json"
+            done
+        done
+    done
+}
+
+evaluate_test() {
+    local run
+    for run in "$work/runs/${TAG:-main}"/*/*/; do
+        [ -f "$run/val.json" ] && [ ! -f "$run/test.json" ] || continue
+        "$program" eval "$run/checkpoint.safetensors" --data "$work/test" --json "$run/test.json.part" >/dev/null 2>&1
+        mv "$run/test.json.part" "$run/test.json"
+    done
+}
+
+case $2 in
+data) data ;;
+pretrain) "$program" pretrain $recipe --out "$work/clip" --resume ;;
+runs) data && runs ;;
+test) evaluate_test ;;
+table) python3 scripts/gain_table.py "$work/runs/${TAG:-main}" "${3:-val}" ;;
+*) echo "$0: $2: expected data, pretrain, runs, test or table" >&2; exit 2 ;;
+esac
