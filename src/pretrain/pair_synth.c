@@ -7,7 +7,7 @@
 #include "pretrain/pair_source.h"
 #include "synth/caption.h"
 
-enum { SCENES = 1000000, SEED_DIGITS = 18 };
+enum { SCENES = 1000000, WIDTH = 192, HEIGHT = 144, SEED_DIGITS = 18 };
 
 static const char prefix[] = ICSEG_PAIR_SYNTH;
 
@@ -26,8 +26,9 @@ static void describe(const icseg_pair_source *source, int64_t item, icseg_string
 static icseg_status draw(const icseg_pair_source *source, int64_t item, const icseg_pair_crop *crop, icseg_rng *rng,
                          float *pixels, icseg_pair_text *text, icseg_error *error) {
     const synth_source *s = (const synth_source *)source;
-    const icseg_synth_scene_options scene = {ICSEG_SYNTH_SCENE_OPTIONS_INIT, .seed = s->seed, .index = (uint64_t)item,
-                                             .vocabulary = s->vocabulary};
+    const icseg_synth_scene_options scene = {
+        ICSEG_SYNTH_SCENE_OPTIONS_INIT, .seed = s->seed, .index = (uint64_t)item, .width = WIDTH, .height = HEIGHT,
+        .vocabulary = s->vocabulary};
     const icseg_pair_crop whole = {.scale_min = 1, .scale_max = 1, .flip = crop->flip, .side = crop->side};
     icseg_image image;
     ICSEG_TRY(icseg_synth_pair(&scene, NULL, &image, &text->caption, &text->label, NULL, error));
