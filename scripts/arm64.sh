@@ -17,7 +17,7 @@ give_up() { echo "arm64: skipped: $1" >&2; echo "0 passed, 0 failed"; exit 0; }
 
 # Tests of code that depends on the processor. The others run with --full; those of speed never, because they take a
 # quarter of an hour under QEMU and tell nothing.
-quick='^test_(activation.*|attention.*|base|bf16|compute|dense|dtype|emulation|fuse|image.*|ops_(attention|dropout|linear|list|loss|norm|pointwise|shape|space|text)|quantize|reduced|system|thread_start|threads|vmath|winograd)$'
+quick='^test_(activation.*|attention.*|base|bf16|compute|dense|dtype|emulation|fuse|image.*|ops_(attention|dropout|linear|list|loss|norm|pointwise|shape|space|text)|panels|quantize|reduced|system|thread_start|threads|vmath|winograd)$'
 never='^test_bench'
 # Code that the processor's instructions choose, and processors that lack some of them.
 chosen='^test_(attention_int8|compute|dense|reduced)$' processors='neoverse-n1 cortex-a57'

@@ -7,10 +7,12 @@
 #include "base/check.h"
 #include "compute/dense/dense.h"
 #include "compute/onednn/onednn.h"
+#include "compute/panels/panels.h"
 #include "compute/reduced/reduced.h"
 
 /* The first backend that supports a primitive computes it. */
-static const icseg_backend *const backends[] = {&icseg_reduced_backend, &icseg_dense_backend, &icseg_onednn_backend};
+static const icseg_backend *const backends[] = {&icseg_reduced_backend, &icseg_dense_backend, &icseg_panels_backend,
+                                                &icseg_onednn_backend};
 enum { BACKENDS = sizeof backends / sizeof *backends };
 
 static const icseg_backend *find(const icseg_primitive_spec *spec) {

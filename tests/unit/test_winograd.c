@@ -1,19 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Winograd's convolution against oneDNN's direct one: shapes with partial tiles, several groups of tiles, bias; its
- * products for each instruction set; the rule that chooses it; a failing allocation. */
+ * Winograd's convolution against oneDNN's direct one: shapes with partial tiles, several groups of tiles, bias; the
+ * rule that chooses it; a failing allocation. */
 #include <math.h>
+#include <omp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <cmocka.h>
-#include <omp.h>
 
 #include "base/memory.h"
 #include "base/rng.h"
 #include "graph/ops/winograd.h"
-#include "graph/ops/winograd_product.h"
 
 static icseg_conv_shape shape_of(int64_t batch, int64_t height, int64_t width, int64_t in, int64_t out) {
     return (icseg_conv_shape){.batch = batch,
@@ -183,109 +182,26 @@ static void two_runs_give_the_same_bits(void **state) {
     }
 }
 
-/* -- products */
-
-/* What is beyond the rows and the panels of a product: it must neither be used nor be changed. */
-static const float UNUSED = 1e30F;
-
-typedef struct operands {
-    float *a, *b, *out;
-    int64_t count; /* of out */
-} operands;
-
-static operands operands_open(const icseg_winograd_product *p) {
-    int64_t a = p->matrices * p->pitch_rows * p->inner;
-    operands o = {.a = values(a, 5),
-                  .b = values(p->matrices * p->panels * p->inner * p->kernel->columns, 6),
-                  .count = p->matrices * p->pitch_rows * p->out_pitch};
-    o.out = values(o.count, 7);
-    for (int64_t i = 0; i < o.count; i++) o.out[i] = UNUSED;
-    for (int64_t i = 0; i < a; i++)
-        if (i / p->inner % p->pitch_rows >= p->rows) o.a[i] = UNUSED;
-    return o;
-}
-
-static void operands_close(operands *o) {
-    icseg_free(o->a);
-    icseg_free(o->b);
-    icseg_free(o->out);
-}
-
-static double wanted_element(const icseg_winograd_product *p, const operands *o, int64_t matrix, int64_t row,
-                             int64_t column) {
-    int64_t columns = p->kernel->columns;
-    const float *a = o->a + (matrix * p->pitch_rows + row) * p->inner;
-    const float *b = o->b + (matrix * p->panels + column / columns) * p->inner * columns + column % columns;
-    double sum = 0;
-    for (int64_t i = 0; i < p->inner; i++) sum += (double)a[i] * (double)b[i * columns];
-    return sum;
-}
-
-static void check_elements(const icseg_winograd_product *p, const operands *o) {
-    for (int64_t i = 0; i < o->count; i++) {
-        int64_t column = i % p->out_pitch, row = i / p->out_pitch % p->pitch_rows;
-        bool used = row < p->rows && column < p->panels * p->kernel->columns;
-        double wanted = used ? wanted_element(p, o, i / p->out_pitch / p->pitch_rows, row, column) : (double)UNUSED;
-        if (fabs((double)o->out[i] - wanted) > 1e-6 * (double)p->inner)
-            fail_msg("%s, %lld rows, row %lld, column %lld: %g instead of %g", p->kernel->name, (long long)p->rows,
-                     (long long)row, (long long)column, (double)o->out[i], wanted);
-    }
-}
-
-static void products_of_each_instruction_set_are_right(void **state) {
+static void any_number_of_threads_gives_the_same_bits(void **state) {
     (void)state;
-    const int64_t sizes[][4] = {/* matrices, rows, inner, panels */
-                                {1, 4, 1, 1},  {2, 8, 3, 2},   {36, 12, 40, 1},
-                                {3, 16, 5, 3}, {4, 64, 33, 2}, {64, 124, 24, 1}};
-    for (const icseg_winograd_kernel *const *kernel = icseg_winograd_kernels; *kernel; kernel++) {
-        if (!(*kernel)->supported()) {
-            print_message("skipped: this processor does not support %s\n", (*kernel)->name);
-            continue;
-        }
-        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-            const int64_t *size = sizes[i];
-            icseg_winograd_product p = {.kernel = *kernel,
-                                        .matrices = size[0],
-                                        .rows = size[1],
-                                        .pitch_rows = size[1] + ICSEG_WINOGRAD_ROWS,
-                                        .inner = size[2],
-                                        .panels = size[3],
-                                        .out_pitch = size[3] * (*kernel)->columns + 5};
-            operands o = operands_open(&p);
-            icseg_winograd_multiply(&p, o.a, o.b, o.out);
-            check_elements(&p, &o);
-            operands_close(&o);
-        }
-    }
-}
-
-static void a_product_has_the_same_bits_for_any_number_of_threads(void **state) {
-    (void)state;
-    const icseg_winograd_kernel *kernel = icseg_winograd_kernel_find();
-    icseg_winograd_product p = {.kernel = kernel,
-                                .matrices = 5,
-                                .rows = 100,
-                                .pitch_rows = 100,
-                                .inner = 70,
-                                .panels = 3,
-                                .out_pitch = 3 * kernel->columns};
+    const icseg_conv_shape shapes[] = {shape_of(1, 20, 24, 40, 70), shape_of(1, 60, 66, 130, 150)};
     int most = omp_get_max_threads();
-    operands o = operands_open(&p);
-    float *first = values(o.count, 7);
-    omp_set_num_threads(1);
-    icseg_winograd_multiply(&p, o.a, o.b, first);
-    for (int threads = 2; threads <= 7; threads++) {
-        omp_set_num_threads(threads);
-        memset(o.out, 0xff, (size_t)o.count * sizeof *o.out);
-        icseg_winograd_multiply(&p, o.a, o.b, o.out);
-        assert_memory_equal(o.out, first, (size_t)o.count * sizeof *first);
+    for (int large = 0; large < 2; large++) {
+        const icseg_conv_shape *s = &shapes[large];
+        tensors t = tensors_open(s, ICSEG_CONV_FORWARD);
+        omp_set_num_threads(1);
+        float *first = winograd(s, ICSEG_CONV_FORWARD, large, &t, true);
+        for (int threads = 2; threads <= 7; threads++) {
+            omp_set_num_threads(threads);
+            float *other = winograd(s, ICSEG_CONV_FORWARD, large, &t, true);
+            assert_memory_equal(other, first, (size_t)t.out_count * sizeof *first);
+            icseg_free(other);
+        }
+        omp_set_num_threads(most);
+        icseg_free(first);
+        tensors_close(&t);
     }
-    omp_set_num_threads(most);
-    icseg_free(first);
-    operands_close(&o);
 }
-
-/* -- the rule */
 
 static void it_is_chosen_only_for_wide_layers_on_large_maps(void **state) {
     (void)state;
@@ -332,8 +248,7 @@ int main(void) {
         cmocka_unit_test(large_tiles_agree_with_the_direct_convolution),
         cmocka_unit_test(large_tiles_are_chosen_only_where_transforming_weights_is_cheap),
         cmocka_unit_test(two_runs_give_the_same_bits),
-        cmocka_unit_test(products_of_each_instruction_set_are_right),
-        cmocka_unit_test(a_product_has_the_same_bits_for_any_number_of_threads),
+        cmocka_unit_test(any_number_of_threads_gives_the_same_bits),
         cmocka_unit_test(it_is_chosen_only_for_wide_layers_on_large_maps),
         cmocka_unit_test(a_failing_allocation_leaves_nothing_behind),
     };

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Winograd's convolution around batched matrix products: our own (winograd_product.h), and for the weights' gradient
+ * Winograd's convolution around batched matrix products: our own (compute/panels/), and for the weights' gradient
  * that of the backend. The tiles of all images are numbered consecutively and processed in groups, so that a group's
  * transformed tiles stay in the caches. */
 #include "graph/ops/winograd.h"
 
+#include <omp.h>
 #include <string.h>
 
 #include "base/check.h"
 #include "base/memory.h"
 #include "base/system.h"
-#include "graph/ops/winograd_product.h"
+#include "compute/panels/product.h"
 #include "graph/ops/winograd_transform.h"
 
 enum { OUT = ICSEG_WINOGRAD_OUT, LARGE_OUT = ICSEG_WINOGRAD_LARGE_OUT, TAPS = 9 };
@@ -46,10 +47,10 @@ struct icseg_winograd {
     int64_t count, group;                        /* tiles in all, tiles at a time */
     side a, b;                                   /* forward: x, y; backward data: dy, dx; backward weights: x, dy */
     int64_t in, out;
-    const icseg_winograd_kernel *kernel; /* of the forward direction and of the input's gradient */
-    icseg_primitive *gradient;           /* of the weights, for the first group */
-    icseg_primitive *accumulating;       /* for later groups, which add to that of the first one */
-    int64_t block;                       /* channels of b whose weights are transformed at a time; whole panels */
+    const icseg_panels_kernel *kernel; /* of the forward direction and of the input's gradient */
+    icseg_primitive *gradient;         /* of the weights, for the first group */
+    icseg_primitive *accumulating;     /* for later groups, which add to that of the first one */
+    int64_t block;                     /* channels of b whose weights are transformed at a time; whole panels */
     /* Offsets; weights: transformed (matrices, panels, channels of a, columns of a panel) of a block, or their gradient
      * (matrices, out, in). */
     size_t zeros, weights, own, scratch;
@@ -122,7 +123,7 @@ static void choose_parts(icseg_winograd *w) {
         groups = 1;
         blocks = quotient(weights, WEIGHT_BYTES);
     }
-    w->group = round_up(quotient(w->count, groups), ICSEG_WINOGRAD_ROWS);
+    w->group = quotient(w->count, groups);
     w->block = round_up(quotient(w->b.channels, blocks), w->kernel->columns);
 }
 
@@ -144,7 +145,7 @@ icseg_status icseg_winograd_open(icseg_winograd **out, const icseg_conv_shape *s
                           .b.channels = backward_data ? s->in : s->out,
                           .in = s->in,
                           .out = s->out,
-                          .kernel = icseg_winograd_kernel_find()};
+                          .kernel = icseg_panels_kernel_find()};
     w->count = w->batch * w->rows * w->columns;
     choose_parts(w);
     bool of_weights = direction == ICSEG_CONV_BACKWARD_WEIGHTS;
@@ -175,7 +176,7 @@ size_t icseg_winograd_scratch(const icseg_winograd *w) { return w->scratch; }
 enum { DEPTH = 16 }; /* channels of a whose weights are transformed at a time */
 
 /* Some weights of one panel: the inputs of the transform for several channels of a, one after the other. */
-typedef float panel_part[TAPS][DEPTH * ICSEG_WINOGRAD_COLUMNS];
+typedef float panel_part[TAPS][DEPTH * ICSEG_PANELS_COLUMNS];
 
 /* Weights (out, 9, in) of up to `columns` output channels and `depth` input channels from `weights` on. */
 static void gather_forward(const icseg_winograd *w, const float *weights, int64_t columns, int64_t depth,
@@ -300,19 +301,39 @@ static void write_weight_gradient(const icseg_winograd *w, const float *gradient
     }
 }
 
+/* Into how many parts the rows of each matrix are divided, so that all threads end at about the same time. */
+static int64_t count_parts(int64_t matrices, int64_t rows) {
+    enum { TASKS = 8 }; /* of each thread */
+    return smaller(quotient((int64_t)TASKS * omp_get_max_threads(), matrices), rows);
+}
+
+/* The products of all matrices: `rows` tiles, and the panels of channels of b from `first` on. */
+static void multiply_matrices(const icseg_winograd *w, int64_t rows, int64_t first, int64_t panels, char *base) {
+    const float *a = (const float *)(base + w->a.tiles), *b = (const float *)(base + w->weights);
+    float *out = (float *)(base + w->b.tiles) + first;
+    icseg_panels_product product = {
+        .kernel = w->kernel, .inner = w->a.channels, .columns = panels * w->kernel->columns, .out_pitch = w->b.pitch};
+    int64_t parts = count_parts(w->tile->matrices, rows);
+#pragma omp parallel for schedule(static) collapse(2)
+    for (int64_t m = 0; m < w->tile->matrices; m++)
+        for (int64_t i = 0; i < parts; i++) {
+            icseg_panels_part part = {
+                .first_row = i * rows / parts, .end_row = (i + 1) * rows / parts, .end_panel = panels};
+            icseg_panels_operands operands = {.a = a + m * w->group * w->a.pitch,
+                                              .b = b + m * product.columns * product.inner,
+                                              .out = out + m * w->group * w->b.pitch,
+                                              .next_a = a + (m + 1) * w->group * w->a.pitch};
+            icseg_panels_multiply(&product, &part, &operands);
+        }
+}
+
 /* The tiles of b of the group that begins at `first`. */
 static void multiply_group(const icseg_winograd *w, const float *weights, int64_t first, char *base) {
-    float *transformed = (float *)(base + w->weights);
-    icseg_winograd_product product = {.kernel = w->kernel,
-                                      .matrices = w->tile->matrices,
-                                      .rows = round_up(smaller(w->count - first, w->group), ICSEG_WINOGRAD_ROWS),
-                                      .pitch_rows = w->group,
-                                      .inner = w->a.channels,
-                                      .out_pitch = w->b.pitch};
+    int64_t rows = smaller(w->count - first, w->group);
     for (int64_t at = 0; at < w->b.channels; at += w->block) {
-        product.panels = quotient(smaller(w->b.channels - at, w->block), w->kernel->columns);
-        if (first == 0) transform_weights(w, weights, at, product.panels, transformed);
-        icseg_winograd_multiply(&product, (float *)(base + w->a.tiles), transformed, (float *)(base + w->b.tiles) + at);
+        int64_t panels = quotient(smaller(w->b.channels - at, w->block), w->kernel->columns);
+        if (first == 0) transform_weights(w, weights, at, panels, (float *)(base + w->weights));
+        multiply_matrices(w, rows, at, panels, base);
     }
 }
 
