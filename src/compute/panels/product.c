@@ -23,6 +23,7 @@ ICSEG_INLINE float quick_gelu(float x) {
 ICSEG_INLINE void activate_rows(icseg_activation activation, float *out, int64_t rows, const int64_t columns,
                                 int64_t pitch) {
     for (int64_t r = 0; r < rows; r++, out += pitch) {
+        /* NOLINTNEXTLINE(bugprone-branch-clone): the check does not compare the loops below the pragmas */
         if (activation == ICSEG_ACTIVATION_QUICK_GELU) {
 #pragma omp simd
             for (int64_t i = 0; i < columns; i++) out[i] = quick_gelu(out[i]);
