@@ -65,7 +65,7 @@ add() { # NAME "N passed, N failed"
 }
 
 unit() { # NAME CTEST_ARGUMENT...
-    (cd "$build" && OMP_WAIT_POLICY=passive ctest -V -j "$(($(nproc) + 1))" --timeout 900 "${@:2}") >"$work/log" 2>&1
+    (cd "$build" && OMP_WAIT_POLICY=passive ctest -V -j "$(($(nproc) + 1))" "${@:2}") >"$work/log" 2>&1
     local status=$? sum
     grep -aE '^[0-9]+: (\[  (FAILED|ERROR)|.*error:|skipped: this processor)|\*\*\*' "$work/log" |
         sed 's/^[0-9]*: //' | sort -u | head -n 60
