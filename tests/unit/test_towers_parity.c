@@ -130,9 +130,12 @@ static void compare(const fixture *f, const char *prefix, const icseg_param *p, 
     icseg_free(own);
 }
 
+/* The bound for a ResNet is that of `icseg parity`: sums in the gradients of its stem's batch norms cancel, which costs
+ * some digits of float32. */
 static void learns_as_pytorch(const char *name, int32_t chunk) {
     fixture f;
     open_fixture(&f, name);
+    const double bound = f.config.backbone == ICSEG_BACKBONE_RESNET ? 1e-3 : 1e-4;
     icseg_towers *t = open_towers(&f, chunk ? chunk : f.chunk);
     const icseg_params *params = icseg_towers_params(t);
     int64_t one, gradients = 0;
@@ -142,7 +145,7 @@ static void learns_as_pytorch(const char *name, int32_t chunk) {
     for (int64_t i = 0; i < icseg_params_count(params); i++) {
         const icseg_param *p = icseg_params_at(params, i);
         assert_true((p->grad == NULL) == p->options.buffer);
-        compare(&f, p->grad ? "grad." : "after.", p, p->grad ? p->grad : p->data, 1e-4);
+        compare(&f, p->grad ? "grad." : "after.", p, p->grad ? p->grad : p->data, p->grad ? bound : 1e-4);
         gradients += p->grad != NULL;
     }
     for (size_t i = 0; i < icseg_safetensors_count(f.file); i++) /* none of the file's is left out */
