@@ -9,8 +9,6 @@
 
 enum { SCENES = 1000000, WIDTH = 192, HEIGHT = 144, SEED_DIGITS = 18 };
 
-static const char prefix[] = ICSEG_PAIR_SYNTH;
-
 typedef struct synth_source {
     icseg_pair_source base;
     icseg_synth_vocabulary vocabulary;
@@ -41,7 +39,7 @@ static void close_synth(icseg_pair_source *source) { icseg_free(source); }
 
 static icseg_status parse(const char *path, icseg_synth_vocabulary *vocabulary, uint64_t *seed, icseg_error *error) {
     static const char *const names[] = {[ICSEG_SYNTH_SMALL] = "small", [ICSEG_SYNTH_LARGE] = "large"};
-    const char *name = path + sizeof prefix - 1, *colon = strchr(name, ':');
+    const char *name = path + sizeof ICSEG_PAIR_SYNTH - 1, *colon = strchr(name, ':');
     size_t length = colon ? (size_t)(colon - name) : strlen(name), digits = colon ? strspn(colon + 1, "0123456789") : 0;
     bool numbered = colon && digits && digits <= SEED_DIGITS && !colon[1 + digits];
     *seed = numbered ? strtoull(colon + 1, NULL, 10) : 0;
