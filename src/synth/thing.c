@@ -294,7 +294,8 @@ static void build_tree(icseg_scene *scene, icseg_rng *rng, icseg_synth_part look
     look.points = 8;
     for (int i = 0; i < 8; i++) {
         float angle = 6.2832f * (float)i / 7, away = i == 7 ? 0 : wide * 0.52f;
-        look.point[i] = (icseg_point){away * cosf(angle), middle + away * 0.85f * sinf(angle)};
+        look.point[i].x = away * cosf(angle);
+        look.point[i].y = middle + away * 0.85f * sinf(angle);
         look.radius[i] = wide * range(rng, 0.45f, 0.6f);
     }
     icseg_synth_add(scene, &look);
