@@ -195,8 +195,21 @@ static icseg_status check_text(const icseg_config *c, icseg_error *error) {
     return ICSEG_OK;
 }
 
+/* Without score maps, the model is a plain Semantic FPN, which does not read the text. */
+static icseg_status check_plain(const icseg_config *c, icseg_error *error) {
+    static const char why[] = "\"align_strides\" is empty, so that nothing reads the text";
+    if (c->prompt != ICSEG_PROMPT_TEMPLATE)
+        return FAIL("prompt", "must be %s, because %s", icseg_prompt_words[ICSEG_PROMPT_TEMPLATE], why);
+    if (c->post_prompt) return FAIL("post_prompt", "must be false, because %s", why);
+    if (c->contrast_weight > 0) return FAIL("contrast_weight", "must be 0, because %s", why);
+    return ICSEG_OK;
+}
+
 static icseg_status check_alignment(const icseg_config *c, icseg_error *error) {
     int embed = icseg_config_embed_level(c);
+    bool any = false;
+    for (int i = 0; i < ICSEG_LEVELS; i++) any |= c->align[i];
+    if (!any) return check_plain(c, error);
     if (!c->align[embed])
         return FAIL("align_strides", "lacks %d, the embedding stride of a %s", icseg_strides[embed],
                     icseg_backbone_words[c->backbone]);

@@ -54,6 +54,7 @@ static void segmentation_without_training_in_bf16(void **state) { (void)state, a
 static void resnet_with_instance_prompts(void **state) { (void)state, agrees("resnet_instance"); }
 static void resnet_at_an_odd_size(void **state) { (void)state, agrees("resnet_odd_size"); }
 static void resnet_as_denseclip(void **state) { (void)state, agrees("resnet_denseclip"); }
+static void resnet_without_text(void **state) { (void)state, agrees("resnet_fpn"); }
 static void resnet_with_a_template(void **state) { (void)state, agrees("resnet_template"); }
 static void resnet_with_the_mean_of_synonyms(void **state) { (void)state, agrees("resnet_synonyms"); }
 static void resnet_with_300_classes(void **state) { (void)state, agrees("resnet_many_classes"); }
@@ -109,6 +110,7 @@ int main(void) {
         cmocka_unit_test(resnet_with_instance_prompts),
         cmocka_unit_test(resnet_at_an_odd_size),
         cmocka_unit_test(resnet_as_denseclip),
+        cmocka_unit_test(resnet_without_text),
         cmocka_unit_test(resnet_with_a_template),
         cmocka_unit_test(vit_with_instance_prompts),
         cmocka_unit_test(a_trained_resnet),
