@@ -162,6 +162,7 @@ icseg_status icseg_pretraining_open_loader(icseg_pretraining *r, icseg_error *er
 }
 
 icseg_status icseg_pretraining_open(icseg_pretraining *r, bool resume, icseg_error *error) {
+    if (!resume) ICSEG_TRY(icseg_recipe_check_init(r->recipe_copy, error)); /* before anything is written */
     ICSEG_TRY(icseg_run_folder_open(&r->folder, resume, error));
     ICSEG_TRY(open_pairs(r, error));
     ICSEG_TRY(open_towers(r, error));

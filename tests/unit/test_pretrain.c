@@ -401,6 +401,9 @@ static void contradictory_keys_are_refused(void **state) {
             fail_msg("%s: field %s: %s", cases[i].set, error.field, error.message);
         assert_false(icseg_folder_exists(path_of("refused")));
     }
+    run_badly(&(test_run){.out = "refused", .set = {"model.init=/no/such/file"}}, ICSEG_ERROR_ARGUMENT,
+              "does not exist");
+    assert_false(icseg_folder_exists(path_of("refused")));
     run_badly(&(test_run){.out = "refused", .set = {"pretrain.freeze_image=true", "pretrain.freeze_text=true"}},
               ICSEG_ERROR_ARGUMENT, "nothing would be trained");
 }
