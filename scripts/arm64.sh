@@ -99,7 +99,7 @@ compare_labels() {
     check "the labels are those of the native program" labels_agree "$model" 0.9999
     echo "      of 8 images, a share of $(cat "$work/share") of the pixels"
     # A value between two bytes may become either.
-    check "the labels in int8 are nearly those of the native program" labels_agree "$work/int8.safetensors" 0.999 --precision int8
+    check "the labels in int8 are nearly those of the native program" labels_agree "$work/int8.safetensors" 0.998 --precision int8
     echo "      of 8 images, a share of $(cat "$work/share") of the pixels"
 }
 
