@@ -50,11 +50,12 @@ FIELD(post_prompt, post_prompt, BOOL, ALWAYS, "adds DenseCLIP's context decoder 
 FIELD(post_width, post_width, INT, POST, "context decoder: width (channels)", SIZE)
 FIELD(post_heads, post_heads, INT, POST, "context decoder: number of attention heads", HEADS)
 FIELD(post_layers, post_layers, INT, POST, "context decoder: number of layers", DEPTH)
-FIELD(align_strides, align[0], SET, ALWAYS,
-      "strides that have a score map; must contain the embedding stride (32 for ResNet, 16 for ViT), or be empty: a "
-      "plain Semantic FPN, to which class names mean nothing; with a vit_patch other than 16, these are the names of the "
-      "strides patch/4, patch/2, patch and 2 patch",
-      .members = icseg_strides, .capacity = ICSEG_LEVELS)
+FIELD(
+    align_strides, align[0], SET, ALWAYS,
+    "strides that have a score map; must contain the embedding stride (32 for ResNet, 16 for ViT), or be empty: a "
+    "plain Semantic FPN, to which class names mean nothing; with a vit_patch other than 16, these are the names of the "
+    "strides patch/4, patch/2, patch and 2 patch",
+    .members = icseg_strides, .capacity = ICSEG_LEVELS)
 FIELD(align_dim, align_dim, INT, PROJECTED, "width in which the other strides are aligned (channels)", SIZE)
 FIELD(tau, tau, FLOAT, ALWAYS, "temperature of the alignment losses",
       ICSEG_BETWEEN(1e-30, 1e30)) /* scores are divided by it: neither 0 nor infinite as a float */
