@@ -49,7 +49,7 @@ enum {
 
 /** What the encoders achieve on the held-out pairs. Shares are in 0..1. The struct never grows. */
 typedef struct icseg_pretrain_scores {
-    int32_t pairs;    /**< pairs that were used; 0: there are no held-out pairs, and no scores */
+    int32_t pairs;    /**< pairs that were used; 0 without held-out pairs: the scores are then not set */
     double zero_shot; /**< images whose class, of all classes of these pairs, is nearest as "a photo of a CLASS"; NaN if
                            the pairs do not say classes */
     double image_to_text[ICSEG_PRETRAIN_RECALLS]; /**< images whose caption is among the 1, 5, 10 nearest captions */

@@ -18,7 +18,7 @@ typedef struct icseg_pretraining {
     icseg_arena *arena;
     icseg_progress progress;
     int threads;
-    icseg_pair_source *train, *val; /* val: NULL if there are no held-out pairs */
+    icseg_pair_source *train, *val; /* val: NULL without held-out pairs */
     char pairs[24];                 /* a hash that changes when training pairs are added, removed or renamed */
     icseg_tokenizer *tokenizer;
     icseg_towers *towers;
@@ -26,7 +26,7 @@ typedef struct icseg_pretraining {
     icseg_pair_loader *loader;
     icseg_log_writer *log;
     int64_t step;                 /* completed steps */
-    bool eval_pending;            /* an evaluation is due after `step` and has not been logged */
+    bool eval_pending;            /* the evaluation after `step` is still to be done */
     bool saved;                   /* the state on disk is that of `step` */
     double loss, begun;           /* of the last step; clock before this process's first step, 0: none yet */
     double window;                /* seconds spent in steps since the last logged one */

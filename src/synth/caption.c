@@ -103,7 +103,7 @@ static const char *place(const region *r, icseg_rng *rng) {
     return count ? places[icseg_rng_below(rng, count)] : NULL;
 }
 
-/* Whether the lowest pixels of a lie on b. */
+/* Whether region b begins directly below region a. */
 static bool stands_on(const icseg_labels *labels, const region *a, const region *b) {
     int32_t width = labels->width, low = (int32_t)(a->bottom * labels->height);
     int64_t under = 0, rows = (int64_t)(0.15 * (a->bottom - a->top) * labels->height);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Surfaces of the large vocabulary: a pattern colours a material, whose relief is a brightness; moss, flowers and snow
- * lie on top. Features are a few pixels large at least (thing.c chooses grain and pitch), so that both can be seen. */
+ * Surfaces of the large vocabulary: a pattern colours a material, whose relief is a brightness. Moss, flowers and snow
+ * cover both. Features have at least a few pixels (thing.c chooses grain and pitch), so that they can be seen. */
 #include <math.h>
 
 #include "synth/synth.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Paints sky, hills and ground of the large vocabulary's scenes. The ground's materials are seen in perspective: 1 m
- * along the ground lies at unit / scale metres from the viewer. They fade where a pixel covers more than a feature. */
+ * Paints sky, hills and ground of the large vocabulary's scenes. The ground's materials are drawn in perspective:
+ * the distance from the viewer is unit / scale metres. They fade where a pixel covers more than a feature. */
 #include <math.h>
 
 #include "synth/synth.h"
