@@ -37,7 +37,11 @@ fill_sysroot() {
     find "$sysroot" -type l -lname '/*' | while read -r link; do
         ln -sfn "$(realpath -ms --relative-to="${link%/*}" "$sysroot$(readlink "$link")")" "$link"
     done
-    ln -sfn hdf5-serial.pc "$sysroot/usr/lib/aarch64-linux-gnu/pkgconfig/hdf5.pc" # as installing the package does
+    # Installing the packages would make these links.
+    link=$sysroot/usr/lib/aarch64-linux-gnu
+    ln -sfn hdf5-serial.pc "$link/pkgconfig/hdf5.pc"
+    [ ! -e "$link/blas/libblas.so.3" ] || ln -sfn blas/libblas.so.3 "$link/"
+    [ ! -e "$link/lapack/liblapack.so.3" ] || ln -sfn lapack/liblapack.so.3 "$link/"
     echo "$release $wanted" >"$sysroot/packages"
 }
 
