@@ -37,6 +37,27 @@ typedef enum icseg_prompt {
     ICSEG_PROMPT_INSTANCE  /**< the same plus a residual that depends on the image (ICPC) */
 } icseg_prompt;
 
+/** What an instance-conditioned prompt is computed from. */
+typedef enum icseg_prompt_source {
+    ICSEG_PROMPT_FROM_TOKENS, /**< decoder layers that read the image's embedding at every position */
+    ICSEG_PROMPT_FROM_GLOBAL, /**< two linear layers of the image's global embedding (CoCoOp's meta-net) */
+    ICSEG_PROMPT_FROM_REGIONS /**< decoder layers that read the means of the regions of a grid */
+} icseg_prompt_source;
+
+/** What the contrastive loss compares with what. */
+typedef enum icseg_contrast_anchor {
+    ICSEG_CONTRAST_TEXT,  /**< a class embedding with positions of its class and of others */
+    ICSEG_CONTRAST_IMAGE, /**< a position with the embeddings of its class and of others */
+    ICSEG_CONTRAST_BOTH   /**< the mean of both losses */
+} icseg_contrast_anchor;
+
+/** Which positives and negatives the contrastive loss takes. */
+typedef enum icseg_contrast_selection {
+    ICSEG_CONTRAST_HARD,      /**< the hardest: positives with the lowest scores, negatives with the highest */
+    ICSEG_CONTRAST_SEMI_HARD, /**< random ones of the hardest tenth */
+    ICSEG_CONTRAST_RANDOM     /**< random ones of all */
+} icseg_contrast_selection;
+
 /** Activation of CLIP's transformers. The weights do not tell which one they were trained with. */
 typedef enum icseg_clip_activation {
     ICSEG_CLIP_QUICK_GELU, /**< x sigmoid(1.702 x): OpenAI's models */
@@ -91,6 +112,14 @@ typedef struct icseg_config {
     int32_t contrast_negatives;         /**< contrastive loss: negatives of an anchor */
     icseg_clip_activation activation;   /**< of both of CLIP's transformers */
     int32_t vit_mlp_width;              /**< ViT: channels of the MLP of a block; 0: 4 vit_width */
+    icseg_prompt_source prompt_source;  /**< prompt learner: what it reads */
+    int32_t prompt_regions;             /**< prompt learner: side of the grid of regions */
+    int32_t prompt_depth;               /**< blocks of the text transformer that have a learnt context, 1: the input */
+    icseg_contrast_anchor contrast_anchor;       /**< contrastive loss: what is compared */
+    icseg_contrast_selection contrast_selection; /**< contrastive loss: which positives and negatives */
+    bool contrast_strides[ICSEG_LEVELS];         /**< contrastive loss: its strides; none: the embedding stride */
+    double contrast_tau;                         /**< contrastive loss: temperature; 0: tau */
+    int32_t contrast_memory;                     /**< contrastive loss: embeddings of earlier images kept of a class */
 } icseg_config;
 
 /** Initialises an icseg_config: `icseg_config c = {ICSEG_CONFIG_INIT};` */

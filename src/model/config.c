@@ -13,10 +13,24 @@
 const char *const icseg_backbone_words[] = {"resnet", "vit", NULL};
 const char *const icseg_activation_words[] = {"quick_gelu", "gelu", NULL};
 const char *const icseg_prompt_words[] = {"template", "static", "instance", NULL};
+const char *const icseg_prompt_source_words[] = {"tokens", "global", "regions", NULL};
+const char *const icseg_contrast_anchor_words[] = {"text", "image", "both", NULL};
+const char *const icseg_contrast_selection_words[] = {"hard", "semi_hard", "random", NULL};
 const int32_t icseg_strides[ICSEG_LEVELS] = {4, 8, 16, 32};
 
 /* When a field is used. A checkpoint may hold anything in a field that its model does not use. */
-typedef enum usage { ALWAYS, RESNET, VIT, LEARNT_PROMPT, INSTANCE, POST, PROJECTED, CONTRAST } usage;
+typedef enum usage {
+    ALWAYS,
+    RESNET,
+    VIT,
+    LEARNT_PROMPT,
+    INSTANCE,
+    PROMPT_DECODER,
+    REGIONS,
+    POST,
+    PROJECTED,
+    CONTRAST
+} usage;
 
 #define FIELD(name, member, type, usage, ...) {#name, ICSEG_FIELD_##type(icseg_config, member), __VA_ARGS__},
 static const icseg_option fields[] = {
@@ -73,6 +87,14 @@ icseg_config icseg_config_default(void) {
         .contrast_negatives = 64,
         .activation = ICSEG_CLIP_QUICK_GELU,
         .vit_mlp_width = 0,
+        .prompt_source = ICSEG_PROMPT_FROM_TOKENS,
+        .prompt_regions = 4,
+        .prompt_depth = 1,
+        .contrast_anchor = ICSEG_CONTRAST_TEXT,
+        .contrast_selection = ICSEG_CONTRAST_HARD,
+        .contrast_strides = {false, false, false, false},
+        .contrast_tau = 0.0,
+        .contrast_memory = 0,
     };
 }
 
@@ -103,6 +125,16 @@ int32_t icseg_config_level_channels(const icseg_config *c, int level) {
     return c->backbone == ICSEG_BACKBONE_RESNET ? c->resnet_width * 4 << level : c->vit_width;
 }
 
+bool icseg_config_contrasts(const icseg_config *c, int level) {
+    bool any = false;
+    for (int i = 0; i < ICSEG_LEVELS; i++) any |= c->contrast_strides[i];
+    return c->contrast_weight > 0 && (any ? c->contrast_strides[level] : level == icseg_config_embed_level(c));
+}
+
+bool icseg_config_decodes_prompts(const icseg_config *c) {
+    return c->prompt == ICSEG_PROMPT_INSTANCE && c->prompt_source != ICSEG_PROMPT_FROM_GLOBAL;
+}
+
 int64_t icseg_config_vit_mlp_width(const icseg_config *c) {
     return c->vit_mlp_width ? c->vit_mlp_width : 4 * (int64_t)c->vit_width;
 }
@@ -121,6 +153,8 @@ static bool is_used(usage use, const icseg_config *c) {
     case VIT: return c->backbone == ICSEG_BACKBONE_VIT;
     case LEARNT_PROMPT: return c->prompt != ICSEG_PROMPT_TEMPLATE;
     case INSTANCE: return c->prompt == ICSEG_PROMPT_INSTANCE;
+    case PROMPT_DECODER: return icseg_config_decodes_prompts(c);
+    case REGIONS: return c->prompt == ICSEG_PROMPT_INSTANCE && c->prompt_source == ICSEG_PROMPT_FROM_REGIONS;
     case POST: return c->post_prompt;
     case PROJECTED: return projected;
     case CONTRAST: return c->contrast_weight > 0;
@@ -184,7 +218,7 @@ static icseg_status check_backbone(const icseg_config *c, icseg_error *error) {
 
 static icseg_status check_text(const icseg_config *c, icseg_error *error) {
     ICSEG_TRY(check_heads("text_heads", c->text_heads, "text_width", c->text_width, error));
-    if (c->prompt == ICSEG_PROMPT_INSTANCE)
+    if (icseg_config_decodes_prompts(c))
         ICSEG_TRY(check_heads("prompt_heads", c->prompt_heads, "prompt_width", c->prompt_width, error));
     if (c->post_prompt) ICSEG_TRY(check_heads("post_heads", c->post_heads, "post_width", c->post_width, error));
     if (c->prompt != ICSEG_PROMPT_TEMPLATE && c->prompt_tokens + 2 >= c->context_length)
@@ -192,6 +226,9 @@ static icseg_status check_text(const icseg_config *c, icseg_error *error) {
                     "= %d: with SOS and EOS they leave no space for a class name in "
                     "\"context_length\" = %d",
                     c->prompt_tokens, c->context_length);
+    if (c->prompt != ICSEG_PROMPT_TEMPLATE && c->prompt_depth > c->text_layers)
+        return FAIL("prompt_depth", "= %d: the text transformer has only \"text_layers\" = %d blocks", c->prompt_depth,
+                    c->text_layers);
     return ICSEG_OK;
 }
 
@@ -225,6 +262,27 @@ static icseg_status check_alignment(const icseg_config *c, icseg_error *error) {
     return ICSEG_OK;
 }
 
+static icseg_status check_contrast(const icseg_config *c, icseg_error *error) {
+    int embed = icseg_config_embed_level(c);
+    if (c->contrast_weight == 0) return ICSEG_OK;
+    for (int i = 0; i < ICSEG_LEVELS; i++)
+        if (c->contrast_strides[i] && !c->align[i])
+            return FAIL("contrast_strides", "contains %d, which is not in \"align_strides\"", icseg_strides[i]);
+    if (c->contrast_tau > 0 && c->contrast_tau < 1e-30) /* scores are divided by it, as floats */
+        return FAIL("contrast_tau", "= %.12g is not accepted; expected 0 or a number from 1e-30 to 1e+30",
+                    c->contrast_tau);
+    if (c->contrast_memory == 0) return ICSEG_OK;
+    if (c->contrast_anchor == ICSEG_CONTRAST_IMAGE)
+        return FAIL("contrast_memory",
+                    "= %d needs \"contrast_anchor\" text or both: a position is compared with all "
+                    "classes already",
+                    c->contrast_memory);
+    if (!icseg_config_contrasts(c, embed))
+        return FAIL("contrast_memory", "= %d needs %d, the embedding stride, in \"contrast_strides\"",
+                    c->contrast_memory, icseg_strides[embed]);
+    return ICSEG_OK;
+}
+
 icseg_status icseg_config_check(const icseg_config *config, icseg_error *error) {
     icseg_config own;
     ICSEG_NEED(config);
@@ -236,5 +294,6 @@ icseg_status icseg_config_check(const icseg_config *config, icseg_error *error) 
     if (own.num_classes == 0) return FAIL("num_classes", "= 0 is not accepted; a model needs at least %d class", 1);
     ICSEG_TRY(check_backbone(&own, error));
     ICSEG_TRY(check_text(&own, error));
-    return check_alignment(&own, error);
+    ICSEG_TRY(check_alignment(&own, error));
+    return check_contrast(&own, error);
 }

@@ -11,6 +11,9 @@
 extern const char *const icseg_backbone_words[];
 extern const char *const icseg_prompt_words[];
 extern const char *const icseg_activation_words[];
+extern const char *const icseg_prompt_source_words[];
+extern const char *const icseg_contrast_anchor_words[];
+extern const char *const icseg_contrast_selection_words[];
 extern const int32_t icseg_strides[ICSEG_LEVELS];
 
 /* The fields of icseg_config as options: names as in the JSON, limits, descriptions. */
@@ -23,6 +26,10 @@ icseg_config icseg_config_default(void);
 icseg_status icseg_config_read(icseg_config *to, const icseg_config *from, icseg_error *error);
 icseg_status icseg_config_fill(icseg_config *to, const icseg_config *from, icseg_error *error);
 
+/* Whether the contrastive loss compares the score map of this level. */
+bool icseg_config_contrasts(const icseg_config *config, int level);
+/* Whether decoder layers read instance-conditioned prompts out of the image. */
+bool icseg_config_decodes_prompts(const icseg_config *config);
 /* Channels of the MLPs of a ViT's blocks. */
 int64_t icseg_config_vit_mlp_width(const icseg_config *config);
 /* Taps for a ViT of any depth: after a third, half and two thirds of the blocks, and after the last. */

@@ -44,8 +44,8 @@ FIELD(prompt, prompt, WORD, ALWAYS,
       .words = icseg_prompt_words)
 FIELD(prompt_tokens, prompt_tokens, INT, LEARNT_PROMPT, "length of the learnt context (tokens)", SIZE)
 FIELD(prompt_width, prompt_width, INT, INSTANCE, "prompt learner: width (channels)", SIZE)
-FIELD(prompt_heads, prompt_heads, INT, INSTANCE, "prompt learner: number of attention heads", HEADS)
-FIELD(prompt_layers, prompt_layers, INT, INSTANCE, "prompt learner: number of decoder layers", DEPTH)
+FIELD(prompt_heads, prompt_heads, INT, PROMPT_DECODER, "prompt learner: number of attention heads", HEADS)
+FIELD(prompt_layers, prompt_layers, INT, PROMPT_DECODER, "prompt learner: number of decoder layers", DEPTH)
 FIELD(post_prompt, post_prompt, BOOL, ALWAYS, "adds DenseCLIP's context decoder after the text encoder")
 FIELD(post_width, post_width, INT, POST, "context decoder: width (channels)", SIZE)
 FIELD(post_heads, post_heads, INT, POST, "context decoder: number of attention heads", HEADS)
@@ -80,6 +80,30 @@ FIELD(activation, activation, WORD, ALWAYS,
       .words = icseg_activation_words)
 FIELD(vit_mlp_width, vit_mlp_width, INT, VIT, "ViT: width of the MLP of a block (channels); 0: four times vit_width",
       ICSEG_BETWEEN(0, 262144))
+FIELD(prompt_source, prompt_source, WORD, INSTANCE,
+      "prompt learner: tokens: reads the image's embedding at every position; global: two linear layers of its global "
+      "embedding (CoCoOp); regions: reads the means of prompt_regions x prompt_regions regions",
+      .words = icseg_prompt_source_words)
+FIELD(prompt_regions, prompt_regions, INT, REGIONS, "prompt learner: side of the grid of regions",
+      ICSEG_BETWEEN(1, 1024))
+FIELD(prompt_depth, prompt_depth, INT, LEARNT_PROMPT,
+      "blocks of the text transformer before which a learnt context is added to the prompt's tokens; 1: its input",
+      DEPTH)
+FIELD(contrast_anchor, contrast_anchor, WORD, CONTRAST,
+      "contrastive loss: text: a class is compared with positions; image: a position with classes; both: their mean",
+      .words = icseg_contrast_anchor_words)
+FIELD(contrast_selection, contrast_selection, WORD, CONTRAST,
+      "contrastive loss: which positives and negatives: the hardest (hard), random ones of the hardest tenth "
+      "(semi_hard), or random ones of all (random)",
+      .words = icseg_contrast_selection_words)
+FIELD(contrast_strides, contrast_strides[0], SET, CONTRAST,
+      "contrastive loss: strides of align_strides whose score maps it compares; []: the embedding stride",
+      .members = icseg_strides, .capacity = ICSEG_LEVELS)
+FIELD(contrast_tau, contrast_tau, FLOAT, CONTRAST, "contrastive loss: temperature; 0: tau", ICSEG_BETWEEN(0, 1e30))
+FIELD(contrast_memory, contrast_memory, INT, CONTRAST,
+      "contrastive loss: mean embeddings of earlier images that are kept of each class, as further positives and "
+      "negatives",
+      ICSEG_BETWEEN(0, 1024))
 
 #undef SIZE
 #undef HEADS

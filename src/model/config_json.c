@@ -169,15 +169,15 @@ static void write_field(icseg_string *s, const icseg_option *f, const icseg_conf
     case ICSEG_OPTION_SET:
         icseg_string_printf(s, "[");
         for (int i = 0; i < ICSEG_LEVELS; i++)
-            if (c->align[i]) icseg_string_printf(s, "%s%d", comma, icseg_strides[i]), comma = ", ";
+            if (((const bool *)at)[i]) icseg_string_printf(s, "%s%d", comma, icseg_strides[i]), comma = ", ";
         icseg_string_printf(s, "]");
         break;
     default:
         icseg_string_printf(s, "{");
         for (int i = 0; i < ICSEG_LEVELS; i++)
-            if (isfinite(c->align_weights[i])) {
+            if (isfinite(((const double *)at)[i])) {
                 icseg_string_printf(s, "%s\"%d\": ", comma, icseg_strides[i]);
-                write_real(s, c->align_weights[i]);
+                write_real(s, ((const double *)at)[i]);
                 comma = ", ";
             }
         icseg_string_printf(s, "}");

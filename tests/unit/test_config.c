@@ -17,13 +17,17 @@
 static icseg_error error;
 
 /* Metadata `icpc.config` as the reference's json.dumps(asdict(config)) wrote it into fixtures. */
+#define NEW_FIELDS                                                                                                     \
+    ", \"prompt_source\": \"tokens\", \"prompt_regions\": 4, \"prompt_depth\": 1, \"contrast_anchor\": \"text\", "     \
+    "\"contrast_selection\": \"hard\", \"contrast_strides\": [], \"contrast_tau\": 0.0, \"contrast_memory\": 0"
 #define TINY_TEXT                                                                                                      \
     "\"pos_grid\": 3, \"embed_dim\": 48, \"text_width\": 32, \"text_heads\": 4, \"text_layers\": 2, "                  \
     "\"vocab_size\": 64, \"context_length\": 24, "
 #define TINY_TAIL(WEIGHTS, CONTRAST)                                                                                   \
     "\"align_dim\": 24, \"tau\": 0.07, \"fpn_dim\": 16, \"num_classes\": 5, \"dropout\": 0.0, \"align_weights\": "     \
-    "{" WEIGHTS "}, \"contrast_weight\": " CONTRAST                                                                    \
-    ", \"contrast_positives\": 3, \"contrast_negatives\": 5, \"activation\": \"quick_gelu\", \"vit_mlp_width\": 0}"
+    "{" WEIGHTS "}, \"contrast_weight\": " CONTRAST ", \"contrast_positives\": 3, \"contrast_negatives\": 5, "         \
+                                                    "\"activation\": \"quick_gelu\", \"vit_mlp_width\": 0" NEW_FIELDS  \
+    "}"
 static const char denseclip[] =
     "{\"backbone\": \"resnet\", \"resnet_layers\": [1, 2, 1, 1], \"resnet_width\": 4, \"vit_patch\": 16, "
     "\"vit_width\": 768, \"vit_layers\": 12, \"vit_heads\": 12, \"vit_taps\": [3, 5, 7, 11], \"vit_drop_path\": "
@@ -48,7 +52,7 @@ static const char defaults[] =
     "\"post_heads\": 4, \"post_layers\": 3, \"align_strides\": [8, 16, 32], \"align_dim\": 256, \"tau\": 0.07, "
     "\"fpn_dim\": 256, \"num_classes\": 150, \"dropout\": 0.1, \"align_weights\": {\"8\": 0.1, \"16\": 0.2, "
     "\"32\": 0.4}, \"contrast_weight\": 0.1, \"contrast_positives\": 16, \"contrast_negatives\": 64, \"activation\": "
-    "\"quick_gelu\", \"vit_mlp_width\": 0}";
+    "\"quick_gelu\", \"vit_mlp_width\": 0" NEW_FIELDS "}";
 
 static void writes(const icseg_config *config, const char *expected) {
     char *json;
@@ -272,6 +276,21 @@ static void configurations_that_cannot_work_are_refused(void **state) {
         {"{\"align_weights\": {\"8\": 1e308, \"16\": 0, \"32\": 0}}", "\"align_weights\" has 1e+308 for stride 8"},
         {"{\"contrast_positives\": 0}", "\"contrast_positives\" = 0"},
         {"{\"contrast_negatives\": 0}", "\"contrast_negatives\" = 0"},
+        {"{\"prompt_source\": \"words\"}", "\"prompt_source\" = \"words\" is not accepted; expected"},
+        {"{\"prompt_source\": \"regions\", \"prompt_regions\": 0}", "\"prompt_regions\" = 0"},
+        {"{\"prompt_depth\": 13}", "\"prompt_depth\" = 13: the text transformer has only \"text_layers\" = 12 blocks"},
+        {"{\"prompt_depth\": 0}", "\"prompt_depth\" = 0"},
+        {"{\"contrast_anchor\": \"\"}", "\"contrast_anchor\" = \"\" is not accepted"},
+        {"{\"contrast_selection\": \"easy\"}", "\"contrast_selection\" = \"easy\" is not accepted"},
+        {"{\"contrast_strides\": [4, 32]}", "\"contrast_strides\" contains 4, which is not in \"align_strides\""},
+        {"{\"contrast_strides\": [5]}", "\"contrast_strides\" contains 5; the strides are"},
+        {"{\"contrast_tau\": -1}", "\"contrast_tau\" = -1"},
+        {"{\"contrast_tau\": 1e-40}", "\"contrast_tau\" = 1e-40 is not accepted; expected 0 or"},
+        {"{\"contrast_memory\": -1}", "\"contrast_memory\" = -1"},
+        {"{\"contrast_memory\": 4, \"contrast_anchor\": \"image\"}",
+         "\"contrast_memory\" = 4 needs \"contrast_anchor\""},
+        {"{\"contrast_memory\": 4, \"contrast_strides\": [8]}",
+         "\"contrast_memory\" = 4 needs 32, the embedding stride"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         refuses(ICSEG_ERROR_CONFIG, cases[i].json, cases[i].because);
@@ -285,7 +304,9 @@ static void unused_fields_are_not_checked(void **state) {
                                             "\"prompt\": \"template\", \"prompt_tokens\": 0, \"prompt_heads\": 0, "
                                             "\"context_length\": 3, \"post_heads\": 0, \"align_strides\": [32], "
                                             "\"align_dim\": 0, \"align_weights\": {\"32\": 0}, \"contrast_weight\": 0, "
-                                            "\"contrast_positives\": 0, \"contrast_negatives\": -1}",
+                                            "\"contrast_positives\": 0, \"contrast_negatives\": -1, "
+                                            "\"prompt_depth\": 99, \"prompt_regions\": 0, \"contrast_strides\": "
+                                            "[4], \"contrast_tau\": -1, \"contrast_memory\": -1}",
                                             &error),
                      ICSEG_OK);
     assert_int_equal(icseg_config_read_json(&config, "{\"prompt_tokens\": 74}", &error),
