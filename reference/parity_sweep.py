@@ -45,7 +45,14 @@ def random_case(r: random.Random):
               prompt_tokens=r.choice([1, 4, 8]), prompt_layers=r.choice([1, 2]), prompt_width=16,
               prompt_heads=r.choice([1, 2, 4]), post_width=16, post_heads=2, post_layers=r.choice([1, 2]),
               text_layers=r.choice([1, 2, 3]), pos_grid=r.choice([2, 3, 4]), fpn_dim=r.choice([8, 16, 24]),
-              align_dim=r.choice([8, 24]), embed_dim=r.choice([32, 48]))
+              align_dim=r.choice([8, 24]), embed_dim=r.choice([32, 48]),
+              prompt_source=r.choice(["tokens", "global", "regions"]), prompt_regions=r.choice([1, 2, 5]),
+              contrast_anchor=r.choice(["text", "text", "image", "both"]), contrast_tau=r.choice([0.0, 0.0, 0.5]),
+              contrast_selection=r.choice(["hard", "hard", "semi_hard", "random"]),
+              contrast_strides=tuple(s for s in strides if r.random() < 0.4))
+    kw["prompt_depth"] = r.randint(1, kw["text_layers"])
+    if kw["contrast_anchor"] != "image" and (not kw["contrast_strides"] or own in kw["contrast_strides"]):
+        kw["contrast_memory"] = r.choice([0, 0, 1, 3])
     if vit:
         layers = r.choice([4, 5, 6])
         kw.update(vit_layers=layers, vit_taps=tuple(sorted(r.sample(range(layers), 4))), vit_heads=r.choice([2, 4]))

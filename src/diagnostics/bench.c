@@ -18,7 +18,15 @@
 #include "inference/session.h"
 #include "train/adamw.h"
 
-enum { MAX_NAME_TOKENS = 3, TEXT_TOKENS = 257, PEAK_SIDE = 1536, PEAK_TRIES = 4, SEED = 1, MAX_CLASSES = 16384 };
+enum {
+    MAX_NAME_TOKENS = 3,
+    TEXT_SIDE = 16,
+    TEXT_TOKENS = 1 + TEXT_SIDE * TEXT_SIDE,
+    PEAK_SIDE = 1536,
+    PEAK_TRIES = 4,
+    SEED = 1,
+    MAX_CLASSES = 16384
+};
 
 static const icseg_adamw_options adamw_options = {
     .weight_decay = 1e-4, .beta1 = 0.9, .beta2 = 0.999, .eps = 1e-8, .backbone_lr_mult = 0.1};
@@ -79,8 +87,9 @@ static icseg_status open_text(icseg_bench *b, icseg_error *error) {
     icseg_builder builder = {.graph = b->graph, .params = b->model->params, .config = &b->config};
     icseg_value tokens = icseg_graph_input(b->graph, "tokens", ICSEG_F32,
                                            ICSEG_SHAPE(b->options.batch, TEXT_TOKENS, b->config.embed_dim));
+    icseg_features features = {.tokens = tokens, .height = TEXT_SIDE, .width = TEXT_SIDE};
     icseg_value prompts =
-        b->config.prompt == ICSEG_PROMPT_TEMPLATE ? ICSEG_NONE : icseg_build_prompts(&builder, tokens);
+        b->config.prompt == ICSEG_PROMPT_TEMPLATE ? ICSEG_NONE : icseg_build_prompts(&builder, &features);
     icseg_graph_keep(b->graph, icseg_build_class_text(&builder, prompts, &b->model->texts), "text");
     icseg_network_rewrite(b->graph, b->precision, b->session->ranges);
     ICSEG_TRY(icseg_executor_open(&b->executor, b->graph, b->session->workspace, error));

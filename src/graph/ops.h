@@ -118,9 +118,18 @@ icseg_value icseg_upsampled_cross_entropy(icseg_graph *g, icseg_value logits, ic
 typedef struct icseg_contrast_options {
     float tau, weight;
     int32_t positives, negatives;
+    bool text_anchors, image_anchors; /* at least one; both: the mean of two losses */
+    int32_t part; /* positives and negatives are random ones of the hardest 1 / part; 0: the hardest */
 } icseg_contrast_options;
-/* The align-guided contrastive loss (docs/method.md): score (B, h, w, K) -> (1); 0 without pairs. */
-icseg_value icseg_align_contrast(icseg_graph *g, icseg_value score, icseg_value labels, icseg_contrast_options options);
+/* The align-guided contrastive loss (docs/method.md): score (B, h, w, K) -> (1); 0 without pairs. With a memory (K, M,
+ * C) of unit vectors, an empty entry being zero, and memory_score (B, K, K * M), the classes' scores with its entries,
+ * these are further positives and negatives of the text's anchors. Without one, both are ICSEG_NONE. */
+icseg_value icseg_align_contrast(icseg_graph *g, icseg_value score, icseg_value labels, icseg_value memory_score,
+                                 icseg_value memory, icseg_contrast_options options);
+/* v (B, h, w, C), memory (K, M, C), a parameter -> the memory as it was before, (K * M, C), without a gradient. A
+ * training graph then puts the mean of v over each class of each image first in the class's list, at unit length, so
+ * that the oldest entry leaves it. */
+icseg_value icseg_class_memory(icseg_graph *g, icseg_value v, icseg_value labels, icseg_value memory);
 /* CLIP's loss: similarity (1, N, N) of N images (rows) and their N texts (columns), log_scale (1) -> (1): the mean
  * cross-entropy of rows and columns of exp(log_scale) * similarity, in which the diagonal is right. */
 icseg_value icseg_clip_contrast(icseg_graph *g, icseg_value similarity, icseg_value log_scale);

@@ -42,6 +42,10 @@ icseg_value icseg_build_param(icseg_builder *b, const char *leaf, icseg_shape sh
     return parameter(b, leaf, shape, (icseg_param_options){.layout = layout, .init = init, .scale = scale});
 }
 
+icseg_value icseg_build_buffer(icseg_builder *b, const char *leaf, icseg_shape shape) {
+    return parameter(b, leaf, shape, (icseg_param_options){.init = ICSEG_INIT_ZERO, .buffer = true});
+}
+
 /* One value per channel, initialised to a constant. */
 static icseg_value vector(icseg_builder *b, const char *leaf, int64_t size, float value, bool buffer) {
     return parameter(b, leaf, ICSEG_SHAPE(size),

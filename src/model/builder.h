@@ -28,6 +28,9 @@ bool icseg_is_image_encoder(const char *name);
 icseg_value icseg_build_param(icseg_builder *b, const char *leaf, icseg_shape shape, icseg_layout layout,
                               icseg_init init, float scale);
 
+/* The same, all zero, which forward passes write and no optimiser does. */
+icseg_value icseg_build_buffer(icseg_builder *b, const char *leaf, icseg_shape shape);
+
 /* Modules: each pushes `name` as a scope. x (B, H, W, I) or (..., I). Initial values are PyTorch's defaults. */
 icseg_value icseg_build_conv(icseg_builder *b, const char *name, icseg_value x, int64_t out, int kernel, int stride,
                              int padding, bool bias);
@@ -89,6 +92,7 @@ typedef struct icseg_texts {
 typedef struct icseg_features {
     icseg_value level[ICSEG_LEVELS]; /* (B, h, w, channels) */
     icseg_value tokens;
+    int64_t height, width; /* of the grid of tokens */
 } icseg_features;
 icseg_features icseg_build_resnet(icseg_builder *b, icseg_value image); /* image (B, H, W, 3), scope `visual` */
 icseg_features icseg_build_vit(icseg_builder *b, icseg_value image);
@@ -112,13 +116,14 @@ icseg_value icseg_build_class_text(icseg_builder *b, icseg_value prompts, const 
 /* The encoder of one text for each image, in training: ids (B, L) of I32, rows (B) of I32, the index of each text's EOS
  * in the B * L tokens -> (B, C). What follows EOS does not matter, because attention is causal. */
 icseg_value icseg_build_captions(icseg_builder *b, icseg_value ids, icseg_value ends);
-/* tokens (B, 1 + HW, C) -> (B, N, D), or (1, N, D) for static prompts. */
-icseg_value icseg_build_prompts(icseg_builder *b, icseg_value tokens);
+/* (B, N, D), or (1, N, D) for static prompts, which do not read the image. */
+icseg_value icseg_build_prompts(icseg_builder *b, const icseg_features *features);
 /* DenseCLIP's post-model prompting: text (Bt, K, C), tokens (B, 1 + HW, C) -> (B, K, C). */
 icseg_value icseg_build_post_prompt(icseg_builder *b, icseg_value text, icseg_value tokens);
-/* Score maps: score[i] (B, h, w, K) for aligned levels, else ICSEG_NONE. */
+/* Score maps: score[i] (B, h, w, K) for aligned levels, else ICSEG_NONE. *positions (B, h, w, C): the embeddings at
+ * unit length that the embedding level's score map compares, or ICSEG_NONE without one. */
 void icseg_build_alignment(icseg_builder *b, const icseg_features *features, icseg_value text,
-                           icseg_value score[ICSEG_LEVELS]);
+                           icseg_value score[ICSEG_LEVELS], icseg_value *positions);
 /* Levels, score maps already concatenated -> logits of the size of the first level, (B, h, w, K). */
 icseg_value icseg_build_decoder(icseg_builder *b, const icseg_value level[ICSEG_LEVELS]);
 

@@ -93,9 +93,13 @@ static icseg_status check_prompts(const check *c) {
     const icseg_config *g = c->config;
     if (g->prompt != ICSEG_PROMPT_TEMPLATE)
         ICSEG_TRY(check_size(c, "prompt_tokens", g->prompt_tokens, "prompt.context", 0));
-    if (g->prompt == ICSEG_PROMPT_INSTANCE) {
+    if (g->prompt != ICSEG_PROMPT_TEMPLATE && g->prompt_depth > 1)
+        ICSEG_TRY(check_axis(c, "prompt_depth", g->prompt_depth, "prompt.deep", 0, g->prompt_depth - 1));
+    if (icseg_config_decodes_prompts(g)) {
         ICSEG_TRY(check_size(c, "prompt_width", g->prompt_width, "prompt.query", 1));
         ICSEG_TRY(check_blocks(c, "prompt_layers", g->prompt_layers, "prompt.layers.%d.norm1.weight"));
+    } else if (g->prompt == ICSEG_PROMPT_INSTANCE) {
+        ICSEG_TRY(check_size(c, "prompt_width", g->prompt_width, "prompt.meta.0.weight", 0));
     }
     if (!g->post_prompt) return ICSEG_OK;
     ICSEG_TRY(check_size(c, "post_width", g->post_width, "post.memory_proj.1.weight", 0));
@@ -108,6 +112,8 @@ static icseg_status check_decoder(const check *c) {
     for (int i = 0; i < ICSEG_LEVELS; i++) projected |= g->align[i] && i != icseg_config_embed_level(g);
     if (projected) ICSEG_TRY(check_size(c, "align_dim", g->align_dim, "align.text.weight", 0));
     ICSEG_TRY(check_size(c, "fpn_dim", g->fpn_dim, "decoder.neck.lateral_convs.0.conv.weight", 0));
+    if (g->contrast_weight > 0 && g->contrast_memory > 0)
+        ICSEG_TRY(check_size(c, "contrast_memory", g->contrast_memory, "contrast.memory", 1));
     return check_size(c, "num_classes", g->num_classes, "decoder.head.conv_seg.weight", 0);
 }
 

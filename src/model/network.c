@@ -13,10 +13,10 @@
 
 bool icseg_network_text_is_fixed(const icseg_config *config) { return config->prompt != ICSEG_PROMPT_INSTANCE; }
 
-/* tokens: of the images, unless the text is fixed */
-static icseg_value build_text(icseg_builder *b, icseg_value tokens, const icseg_texts *texts) {
+/* features: of the images, unless the text is fixed */
+static icseg_value build_text(icseg_builder *b, const icseg_features *features, const icseg_texts *texts) {
     bool learnt = b->config->prompt != ICSEG_PROMPT_TEMPLATE;
-    return icseg_build_class_text(b, learnt ? icseg_build_prompts(b, tokens) : ICSEG_NONE, texts);
+    return icseg_build_class_text(b, learnt ? icseg_build_prompts(b, features) : ICSEG_NONE, texts);
 }
 
 void icseg_network_rewrite(icseg_graph *g, icseg_precision precision, icseg_activation_ranges *ranges) {
@@ -41,7 +41,7 @@ icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *g, icseg_pa
                                       const icseg_config *config, const icseg_texts *texts, icseg_precision precision,
                                       icseg_activation_ranges *ranges, icseg_error *error) {
     icseg_builder b = {.graph = g, .params = params, .config = config};
-    *out = build_text(&b, ICSEG_NONE, texts);
+    *out = build_text(&b, NULL, texts);
     icseg_graph_keep(g, *out, "text");
     icseg_network_rewrite(g, precision, ranges);
     return icseg_graph_status(g, error);
@@ -51,9 +51,9 @@ static void build_forward(icseg_builder *b, const icseg_texts *texts, bool embed
     const icseg_config *c = b->config;
     icseg_features f =
         c->backbone == ICSEG_BACKBONE_RESNET ? icseg_build_resnet(b, n->image) : icseg_build_vit(b, n->image);
-    n->text = n->given_text != ICSEG_NONE ? n->given_text : build_text(b, f.tokens, texts);
+    n->text = n->given_text != ICSEG_NONE ? n->given_text : build_text(b, &f, texts);
     if (c->post_prompt) n->text = icseg_build_post_prompt(b, n->text, f.tokens);
-    icseg_build_alignment(b, &f, n->text, n->score);
+    icseg_build_alignment(b, &f, n->text, n->score, &n->positions);
     for (int i = 0; i < ICSEG_LEVELS; i++) {
         if (!c->align[i]) continue;
         icseg_value both[] = {f.level[i], n->score[i]};
@@ -63,10 +63,59 @@ static void build_forward(icseg_builder *b, const icseg_texts *texts, bool embed
     if (embedding) n->embedding = icseg_slice(b->graph, f.tokens, 1, 0, 1);
 }
 
+/* The embeddings that the contrastive loss keeps of earlier images, (K, M, C), or ICSEG_NONE. Empty at the start. */
+static icseg_value contrast_memory(icseg_builder *b) {
+    const icseg_config *c = b->config;
+    if (c->contrast_weight == 0 || c->contrast_memory == 0) return ICSEG_NONE;
+    icseg_graph_push(b->graph, "contrast");
+    icseg_value memory = icseg_build_buffer(b, "memory", ICSEG_SHAPE(c->num_classes, c->contrast_memory, c->embed_dim));
+    icseg_graph_pop(b->graph);
+    return memory;
+}
+
+/* The contrastive loss of one level's score map. */
+static icseg_value contrast_at(icseg_builder *b, const icseg_network *n, int level, icseg_value memory, float weight) {
+    static const int32_t part[] = {
+        [ICSEG_CONTRAST_HARD] = 0, [ICSEG_CONTRAST_SEMI_HARD] = 10, [ICSEG_CONTRAST_RANDOM] = 1};
+    const icseg_config *c = b->config;
+    icseg_graph *g = b->graph;
+    icseg_contrast_options options = {.tau = (float)(c->contrast_tau > 0 ? c->contrast_tau : c->tau),
+                                      .weight = weight,
+                                      .positives = c->contrast_positives,
+                                      .negatives = c->contrast_negatives,
+                                      .text_anchors = c->contrast_anchor != ICSEG_CONTRAST_IMAGE,
+                                      .image_anchors = c->contrast_anchor != ICSEG_CONTRAST_TEXT,
+                                      .part = part[c->contrast_selection]};
+    if (memory == ICSEG_NONE || level != icseg_config_embed_level(c))
+        return icseg_align_contrast(g, n->score[level], n->labels, ICSEG_NONE, ICSEG_NONE, options);
+    int64_t batch = icseg_graph_dim(g, n->image, 0), classes = c->num_classes, entries = classes * c->contrast_memory;
+    icseg_value rows = icseg_class_memory(g, n->positions, n->labels, memory);
+    icseg_value score = icseg_linear(g, icseg_normalize(g, n->text), rows, ICSEG_NONE); /* (Bt, K, entries) */
+    if (icseg_graph_dim(g, score, 0) != batch)
+        score = icseg_repeat(g, icseg_reshape(g, score, ICSEG_SHAPE(classes, entries)), batch);
+    icseg_value kept = icseg_reshape(g, rows, ICSEG_SHAPE(classes, c->contrast_memory, c->embed_dim));
+    return icseg_align_contrast(g, n->score[level], n->labels, score, kept, options);
+}
+
+/* The mean over the strides that it compares. */
+static icseg_value build_contrast(icseg_builder *b, const icseg_network *n, icseg_value memory) {
+    const icseg_config *c = b->config;
+    icseg_value sum = ICSEG_NONE;
+    int levels = 0;
+    for (int i = 0; i < ICSEG_LEVELS; i++) levels += icseg_config_contrasts(c, i);
+    for (int i = 0; i < ICSEG_LEVELS; i++) {
+        if (!icseg_config_contrasts(c, i)) continue;
+        icseg_value loss = contrast_at(b, n, i, memory, (float)(c->contrast_weight / levels));
+        sum = sum == ICSEG_NONE ? loss : icseg_add(b->graph, sum, loss);
+    }
+    return sum;
+}
+
 static void build_losses(icseg_builder *b, icseg_network *n) {
     static const char *const align_name[ICSEG_LEVELS] = {"align.4", "align.8", "align.16", "align.32"};
     const icseg_config *c = b->config;
     icseg_graph *g = b->graph;
+    icseg_value memory = contrast_memory(b); /* outside of the scope: it is a parameter of the model */
     icseg_graph_push(g, "loss");
     n->decode = n->total = icseg_upsampled_cross_entropy(g, n->logits, n->labels, 1, 1);
     icseg_graph_keep(g, n->decode, "decode");
@@ -78,11 +127,7 @@ static void build_losses(icseg_builder *b, icseg_network *n) {
         n->total = icseg_add(g, n->total, n->align[i]);
     }
     if (c->contrast_weight > 0) {
-        icseg_contrast_options options = {.tau = (float)c->tau,
-                                          .weight = (float)c->contrast_weight,
-                                          .positives = c->contrast_positives,
-                                          .negatives = c->contrast_negatives};
-        n->contrast = icseg_align_contrast(g, n->score[icseg_config_embed_level(c)], n->labels, options);
+        n->contrast = build_contrast(b, n, memory);
         icseg_graph_keep(g, n->contrast, "contrast");
         n->total = icseg_add(g, n->total, n->contrast);
     }
@@ -106,6 +151,7 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
     if (o->text_given)
         n->given_text = icseg_graph_input(g, "text", ICSEG_F32, ICSEG_SHAPE(1, config->num_classes, config->embed_dim));
     build_forward(&b, texts, o->keep & ICSEG_KEEP_EMBEDDING, n);
+    if (declare) contrast_memory(&b);
     if (o->keep & ICSEG_KEEP_LOGITS) icseg_graph_keep(g, n->logits, "logits");
     if (o->keep & ICSEG_KEEP_TEXT) icseg_graph_keep(g, n->text, "text");
     if (o->keep & ICSEG_KEEP_EMBEDDING) icseg_graph_keep(g, n->embedding, "embedding");

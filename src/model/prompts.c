@@ -2,6 +2,7 @@
  * Instance-conditioned prompts before the text encoder (reference: PromptLearner) and DenseCLIP's post-model prompting
  * after it (reference: PostPrompt). */
 #include "model/builder.h"
+#include "model/config.h"
 
 /* LayerNorm, Linear, LayerNorm of the image's tokens: (B, M, C) -> (B, M, width). */
 static icseg_value image_memory(icseg_builder *b, const char *name, icseg_value tokens, int64_t width) {
@@ -22,33 +23,83 @@ static icseg_value decoder(icseg_builder *b, const char *name, int layers, icseg
     return x;
 }
 
-icseg_value icseg_build_prompts(icseg_builder *b, icseg_value tokens) {
+/* A linear layer to the text's width that starts at zero: training starts from the static prompt. */
+static icseg_value residual(icseg_builder *b, const char *name, icseg_value x) {
+    int64_t in = icseg_graph_dim(b->graph, x, -1), out = b->config->text_width;
+    icseg_graph_push(b->graph, "%s", name);
+    icseg_value weight = icseg_build_param(b, "weight", ICSEG_SHAPE(out, in), ICSEG_LAYOUT_PLAIN, ICSEG_INIT_ZERO, 0);
+    icseg_value bias = icseg_build_param(b, "bias", ICSEG_SHAPE(out), ICSEG_LAYOUT_PLAIN, ICSEG_INIT_ZERO, 0);
+    x = icseg_linear(b->graph, x, weight, bias);
+    icseg_graph_pop(b->graph);
+    return x;
+}
+
+/* Divides `length` rows into at most ICSEG_MAX_REGIONS parts whose lengths differ by at most one; returns their number.
+ */
+static int divide(int64_t length, int32_t parts, int32_t sizes[ICSEG_MAX_REGIONS]) {
+    int64_t count = parts < length ? parts : length;
+    for (int64_t i = 0; i < count; i++) sizes[i] = (int32_t)((i + 1) * length / count - i * length / count);
+    return (int)count;
+}
+
+/* tokens (B, 1 + h * w, C) -> the global token and the means of the regions of a grid, (B, 1 + regions, C). */
+static icseg_value region_tokens(icseg_builder *b, const icseg_features *features) {
+    icseg_graph *g = b->graph;
+    icseg_value tokens = features->tokens;
+    int64_t batch = icseg_graph_dim(g, tokens, 0), channels = icseg_graph_dim(g, tokens, 2);
+    int64_t h = features->height, w = features->width;
+    int32_t sizes[ICSEG_MAX_REGIONS];
+    int columns = divide(w, b->config->prompt_regions, sizes);
+    icseg_value x = icseg_reshape(g, icseg_slice(g, tokens, 1, 1, h * w), ICSEG_SHAPE(batch * h, w, channels));
+    x = icseg_reshape(g, icseg_group_mean(g, x, columns, sizes), ICSEG_SHAPE(batch, h, columns * channels));
+    int rows = divide(h, b->config->prompt_regions, sizes);
+    x = icseg_reshape(g, icseg_group_mean(g, x, rows, sizes), ICSEG_SHAPE(batch, rows * columns, channels));
+    icseg_value both[] = {icseg_slice(g, tokens, 1, 0, 1), x};
+    return icseg_concat(g, 2, both, 1);
+}
+
+/* Queries read the image: (B, N, D). */
+static icseg_value decoded_prompts(icseg_builder *b, const icseg_features *features) {
     const icseg_config *c = b->config;
     icseg_graph *g = b->graph;
-    int64_t batch = icseg_graph_dim(g, tokens, 0), count = c->prompt_tokens, depth = c->text_width;
+    bool regions = c->prompt_source == ICSEG_PROMPT_FROM_REGIONS;
+    icseg_value tokens = regions ? region_tokens(b, features) : features->tokens;
+    icseg_value memory = image_memory(b, "memory", tokens, c->prompt_width);
+    icseg_value query = icseg_build_param(b, "query", ICSEG_SHAPE(c->prompt_tokens, c->prompt_width),
+                                          ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 0.02f);
+    icseg_value q = icseg_repeat(g, query, icseg_graph_dim(g, tokens, 0));
+    q = decoder(b, "layers", c->prompt_layers, q, memory, c->prompt_heads);
+    icseg_graph_push(g, "out");
+    q = residual(b, "1", icseg_build_layer_norm(b, "0", q));
+    icseg_graph_pop(g);
+    return q;
+}
+
+/* CoCoOp's meta-net: one vector for all tokens of the prompt, from the global embedding alone: (B, N, D). */
+static icseg_value meta_prompts(icseg_builder *b, icseg_value tokens) {
+    const icseg_config *c = b->config;
+    icseg_graph *g = b->graph;
+    int64_t batch = icseg_graph_dim(g, tokens, 0), count = c->prompt_tokens, width = c->text_width;
+    icseg_value x = icseg_normalize(g, icseg_slice(g, tokens, 1, 0, 1));
+    icseg_graph_push(g, "meta");
+    x = residual(b, "2", icseg_relu(g, icseg_build_linear(b, "0", x, c->prompt_width, true)));
+    icseg_graph_pop(g);
+    x = icseg_resize_nearest(g, icseg_reshape(g, x, ICSEG_SHAPE(batch, 1, 1, width)), count, 1);
+    return icseg_reshape(g, x, ICSEG_SHAPE(batch, count, width));
+}
+
+icseg_value icseg_build_prompts(icseg_builder *b, const icseg_features *features) {
+    const icseg_config *c = b->config;
+    icseg_graph *g = b->graph;
+    icseg_shape shape = ICSEG_SHAPE(c->prompt_tokens, c->text_width);
     icseg_graph_push(g, "prompt");
-    icseg_value context =
-        icseg_build_param(b, "context", ICSEG_SHAPE(count, depth), ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 0.02f);
-    icseg_value prompts;
-    if (c->prompt == ICSEG_PROMPT_INSTANCE) {
-        int64_t width = c->prompt_width;
-        icseg_value memory = image_memory(b, "memory", tokens, width);
-        icseg_value query =
-            icseg_build_param(b, "query", ICSEG_SHAPE(count, width), ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 0.02f);
-        icseg_value q = decoder(b, "layers", c->prompt_layers, icseg_repeat(g, query, batch), memory, c->prompt_heads);
-        icseg_graph_push(g, "out");
-        q = icseg_build_layer_norm(b, "0", q);
-        icseg_graph_push(g, "1"); /* starts at zero: training starts from the static prompt */
-        icseg_value weight =
-            icseg_build_param(b, "weight", ICSEG_SHAPE(depth, width), ICSEG_LAYOUT_PLAIN, ICSEG_INIT_ZERO, 0);
-        icseg_value bias = icseg_build_param(b, "bias", ICSEG_SHAPE(depth), ICSEG_LAYOUT_PLAIN, ICSEG_INIT_ZERO, 0);
-        q = icseg_linear(g, q, weight, bias);
-        icseg_graph_pop(g);
-        icseg_graph_pop(g);
-        prompts = icseg_add(g, q, context);
-    } else {
-        prompts = icseg_reshape(g, context, ICSEG_SHAPE(1, count, depth));
-    }
+    icseg_value prompts = icseg_build_param(b, "context", shape, ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 0.02f);
+    if (c->prompt != ICSEG_PROMPT_INSTANCE)
+        prompts = icseg_reshape(g, prompts, ICSEG_SHAPE(1, shape.dim[0], shape.dim[1]));
+    else if (c->prompt_source == ICSEG_PROMPT_FROM_GLOBAL)
+        prompts = icseg_add(g, meta_prompts(b, features->tokens), prompts);
+    else
+        prompts = icseg_add(g, decoded_prompts(b, features), prompts);
     icseg_graph_pop(g);
     return prompts;
 }

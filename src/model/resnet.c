@@ -88,7 +88,10 @@ icseg_features icseg_build_resnet(icseg_builder *b, icseg_value image) {
     icseg_features out = {0};
     icseg_graph_push(b->graph, "visual");
     stages(b, image, out.level);
-    out.tokens = attention_pool(b, out.level[ICSEG_LEVELS - 1], false);
+    icseg_value last = out.level[ICSEG_LEVELS - 1];
+    out.tokens = attention_pool(b, last, false);
+    out.height = icseg_graph_dim(b->graph, last, 1);
+    out.width = icseg_graph_dim(b->graph, last, 2);
     icseg_graph_pop(b->graph);
     return out;
 }

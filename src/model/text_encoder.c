@@ -89,6 +89,28 @@ static icseg_value project_text(icseg_builder *b, icseg_value x) {
     return icseg_project(b->graph, icseg_build_layer_norm(b, "ln_final", x), projection);
 }
 
+/* Adds the context of block `index` to the rows of the prompt, which begin at row `first` of x (B, L, W). */
+static icseg_value add_context(icseg_builder *b, icseg_value x, icseg_value contexts, int index, int64_t first) {
+    icseg_graph *g = b->graph;
+    int64_t length = b->config->prompt_tokens, after = first + length;
+    icseg_value context = icseg_slice(g, contexts, 0, index - 1, 1);
+    context = icseg_reshape(g, context, ICSEG_SHAPE(length, b->config->text_width));
+    icseg_value part[] = {icseg_slice(g, x, 1, 0, first), icseg_add(g, icseg_slice(g, x, 1, first, length), context),
+                          icseg_slice(g, x, 1, after, icseg_graph_dim(g, x, 1) - after)};
+    return icseg_concat(g, 3, part, 1);
+}
+
+/* The contexts of all blocks but the first, (prompt_depth - 1, N, W), or ICSEG_NONE. They start at zero. */
+static icseg_value deep_contexts(icseg_builder *b) {
+    const icseg_config *c = b->config;
+    if (c->prompt_depth == 1) return ICSEG_NONE;
+    icseg_shape shape = ICSEG_SHAPE(c->prompt_depth - 1, c->prompt_tokens, c->text_width);
+    icseg_graph_push(b->graph, "prompt");
+    icseg_value contexts = icseg_build_param(b, "deep", shape, ICSEG_LAYOUT_PLAIN, ICSEG_INIT_ZERO, 0);
+    icseg_graph_pop(b->graph);
+    return contexts;
+}
+
 icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_texts *texts) {
     const icseg_config *c = b->config;
     icseg_graph *g = b->graph;
@@ -112,9 +134,11 @@ icseg_value icseg_build_text(icseg_builder *b, icseg_value prompts, const icseg_
 
     icseg_segments segments = {.prefix = prefix, .count = texts->count, .lengths = list.length};
     icseg_tower tower = {.heads = c->text_heads, .mlp_width = 4 * width, .segments = &segments};
+    icseg_value contexts = learnt ? deep_contexts(b) : ICSEG_NONE;
     icseg_graph_push(g, "transformer");
     for (int i = 0; i < c->text_layers; i++) {
         bool last = i == c->text_layers - 1;
+        if (contexts != ICSEG_NONE && i > 0 && i < c->prompt_depth) x = add_context(b, x, contexts, i, common);
         x = icseg_build_block(b, i, x, &tower, 0, texts->count, last ? list.eos : NULL);
     }
     icseg_graph_pop(g);

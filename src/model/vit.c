@@ -74,14 +74,13 @@ icseg_value icseg_build_vit_embedding(icseg_builder *b, icseg_value image) {
 icseg_features icseg_build_vit(icseg_builder *b, icseg_value image) {
     const icseg_config *c = b->config;
     icseg_features out;
-    int64_t h, w;
     icseg_graph_push(b->graph, "visual");
-    icseg_value t = embed_patches(b, image, &h, &w);
+    icseg_value t = embed_patches(b, image, &out.height, &out.width);
     for (int i = 0, level = 0; i < c->vit_layers; i++) {
         float drop = c->vit_layers > 1 ? (float)(c->vit_drop_path * i / (c->vit_layers - 1)) : 0;
         t = block(b, i, t, drop, NULL);
         if (level < ICSEG_LEVELS && c->vit_taps[level] == i) {
-            out.level[level] = feature_map(b, level, t, h, w);
+            out.level[level] = feature_map(b, level, t, out.height, out.width);
             level++;
         }
     }

@@ -42,8 +42,21 @@ static void add(icseg_graph *g) { icseg_add(g, f32(g, ICSEG_SHAPE(2, 3)), f32(g,
 static void add_of_a_larger_tensor(icseg_graph *g) { icseg_add(g, f32(g, ICSEG_SHAPE(3)), f32(g, ICSEG_SHAPE(2, 3))); }
 
 static void contrast_of_f32_labels(icseg_graph *g) {
-    icseg_align_contrast(g, f32(g, ICSEG_SHAPE(1, 2, 2, 3)), f32(g, ICSEG_SHAPE(1, 4, 4)),
+    icseg_align_contrast(g, f32(g, ICSEG_SHAPE(1, 2, 2, 3)), f32(g, ICSEG_SHAPE(1, 4, 4)), ICSEG_NONE, ICSEG_NONE,
                          (icseg_contrast_options){.tau = 1});
+}
+
+static void contrast_with_the_memory_of_other_classes(icseg_graph *g) {
+    icseg_align_contrast(g, f32(g, ICSEG_SHAPE(1, 2, 2, 3)), i16(g, ICSEG_SHAPE(1, 4, 4)), f32(g, ICSEG_SHAPE(1, 3, 8)),
+                         f32(g, ICSEG_SHAPE(4, 2, 5)), (icseg_contrast_options){.tau = 1});
+}
+
+static void memory_of_another_width(icseg_graph *g) {
+    icseg_class_memory(g, f32(g, ICSEG_SHAPE(1, 2, 2, 3)), i16(g, ICSEG_SHAPE(1, 4, 4)), f32(g, ICSEG_SHAPE(4, 2, 5)));
+}
+
+static void memory_that_is_not_a_parameter(icseg_graph *g) {
+    icseg_class_memory(g, f32(g, ICSEG_SHAPE(1, 2, 2, 3)), i16(g, ICSEG_SHAPE(1, 4, 4)), f32(g, ICSEG_SHAPE(4, 2, 3)));
 }
 
 static void cross_entropy_of_another_batch(icseg_graph *g) {
@@ -119,6 +132,12 @@ static void shapes_that_do_not_fit_are_named(void **state) {
         {add_of_a_larger_tensor, ICSEG_ERROR_SHAPE, "add: (2, 3) cannot be added to (3)"},
         {contrast_of_f32_labels, ICSEG_ERROR_SHAPE,
          "align_contrast: score (1, 2, 2, 3) does not fit labels (1, 4, 4) (I16 expected)"},
+        {contrast_with_the_memory_of_other_classes, ICSEG_ERROR_SHAPE,
+         "align_contrast: the memory (4, 2, 5) and its scores (1, 3, 8) do not fit score (1, 2, 2, 3)"},
+        {memory_of_another_width, ICSEG_ERROR_SHAPE,
+         "class_memory: v (1, 2, 2, 3), labels (1, 4, 4) (I16 expected) and memory (4, 2, 5) do not fit"},
+        {memory_that_is_not_a_parameter, ICSEG_ERROR_INTERNAL,
+         "class_memory: the memory is not a parameter and cannot be updated"},
         {cross_entropy_of_another_batch, ICSEG_ERROR_SHAPE,
          "upsampled_cross_entropy: logits (1, 2, 2, 3) do not fit labels (2, 4, 4) (I16 expected)"},
         {argmax_of_a_matrix, ICSEG_ERROR_SHAPE, "upsampled_argmax: logits must have four axes"},

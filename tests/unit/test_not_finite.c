@@ -16,7 +16,14 @@ enum { SIDE = 8, CLASSES = 3, SCORES = SIDE * SIDE * CLASSES };
 typedef icseg_value (*builder)(icseg_graph *g, icseg_value x, icseg_value labels);
 
 static icseg_value contrast(icseg_graph *g, icseg_value x, icseg_value labels) {
-    return icseg_align_contrast(g, x, labels, (icseg_contrast_options){0.07f, 1, 16, 4});
+    icseg_contrast_options options = {.tau = 0.07f, .weight = 1, .positives = 16, .negatives = 4, .text_anchors = true};
+    return icseg_align_contrast(g, x, labels, ICSEG_NONE, ICSEG_NONE, options);
+}
+
+static icseg_value image_contrast(icseg_graph *g, icseg_value x, icseg_value labels) {
+    icseg_contrast_options options = {
+        .tau = 0.07f, .weight = 1, .positives = 16, .negatives = 4, .image_anchors = true};
+    return icseg_align_contrast(g, x, labels, ICSEG_NONE, ICSEG_NONE, options);
 }
 
 static icseg_value cross_entropy(icseg_graph *g, icseg_value x, icseg_value labels) {
@@ -54,7 +61,9 @@ static void a_nan_anywhere_reaches_the_loss(void **state) {
     static const struct {
         const char *name;
         builder build;
-    } losses[] = {{"align_contrast", contrast}, {"upsampled_cross_entropy", cross_entropy}};
+    } losses[] = {{"align_contrast", contrast},
+                  {"align_contrast with image anchors", image_contrast},
+                  {"upsampled_cross_entropy", cross_entropy}};
     (void)state;
     for (size_t k = 0; k < sizeof losses / sizeof *losses; k++) {
         assert_true(isfinite(loss_with(losses[k].build, -1, 0)));

@@ -47,57 +47,6 @@ static void cross_entropy(const op_case *c, const double *const *in, double *out
     out[0] = c->number[1] * sum / count;
 }
 
-/* PyTorch's 'nearest', which computes in float. */
-static int64_t nearest(int64_t o, int64_t in, int64_t out) {
-    return (int64_t)floorf((float)o * ((float)in / (float)out));
-}
-
-static icseg_value build_contrast(icseg_graph *g, const icseg_value *in, const op_case *c) {
-    icseg_contrast_options options = {.tau = (float)c->number[0],
-                                      .weight = (float)c->number[1],
-                                      .positives = (int32_t)c->number[2],
-                                      .negatives = (int32_t)c->number[3]};
-    return icseg_align_contrast(g, in[0], in[1], options);
-}
-
-static int ascending(const void *a, const void *b) {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static void contrast(const op_case *c, const double *const *in, double *out) {
-    const icseg_shape *s = &c->input[0].shape, *l = &c->input[1].shape;
-    int64_t n = s->dim[1] * s->dim[2], classes = s->dim[3];
-    double sum = 0, pairs = 0, *own = malloc((size_t)n * sizeof *own), *other = malloc((size_t)n * sizeof *other);
-    for (int64_t b = 0; b < s->dim[0]; b++)
-        for (int64_t k = 0; k < classes; k++) {
-            int64_t owns = 0, others = 0;
-            for (int64_t i = 0; i < n; i++) {
-                int64_t y = nearest(i / s->dim[2], l->dim[1], s->dim[1]);
-                int64_t x = nearest(i % s->dim[2], l->dim[2], s->dim[2]);
-                int64_t label = (int64_t)in[1][(b * l->dim[1] + y) * l->dim[2] + x];
-                double a = in[0][(b * n + i) * classes + k] / c->number[0];
-                if (label == k)
-                    own[owns++] = a;
-                else if (label >= 0)
-                    other[others++] = a;
-            }
-            if (!owns || !others) continue;
-            qsort(own, (size_t)owns, sizeof *own, ascending);
-            qsort(other, (size_t)others, sizeof *other, ascending);
-            int64_t p = owns < c->number[2] ? owns : (int64_t)c->number[2];
-            int64_t q = others < c->number[3] ? others : (int64_t)c->number[3];
-            double loss = 0, negatives = 0;
-            for (int64_t j = 0; j < q; j++) negatives += exp(other[others - 1 - j]);
-            for (int64_t i = 0; i < p; i++) loss -= log(exp(own[i]) / (exp(own[i]) + negatives));
-            sum += loss / (double)p;
-            pairs++;
-        }
-    free(own);
-    free(other);
-    out[0] = pairs > 0 ? c->number[1] * sum / pairs : 0;
-}
-
 static icseg_value build_clip_contrast(icseg_graph *g, const icseg_value *in, const op_case *c) {
     (void)c;
     return icseg_clip_contrast(g, in[0], in[1]);
@@ -151,11 +100,6 @@ static void argmax(const op_case *c, const double *const *in, double *out) {
         "upsampled_cross_entropy", LABEL, 2, {__VA_ARGS__}, build_cross_entropy, cross_entropy, 1e-6, 1e-5, false,     \
             {SCALE, WEIGHT}, NULL                                                                                      \
     }
-#define ALIGN_CONTRAST(LABEL, TAU, WEIGHT, POSITIVES, NEGATIVES, ...)                                                  \
-    {                                                                                                                  \
-        "align_contrast", LABEL, 2, {__VA_ARGS__}, build_contrast, contrast, 1e-6, 1e-5, false,                        \
-            {TAU, WEIGHT, POSITIVES, NEGATIVES}, NULL                                                                  \
-    }
 #define CLIP_CONTRAST(LABEL, ...)                                                                                      \
     { "clip_contrast", LABEL, 2, {__VA_ARGS__}, build_clip_contrast, clip_contrast, 1e-6, 1e-5, false, {0}, NULL }
 /* Labels are the same integers, probabilities have a tolerance. */
@@ -173,9 +117,6 @@ static void losses_agree_with_their_definitions(void **state) {
         UPSAMPLED_CROSS_ENTROPY("one source pixel, one class more", 1, 1, X(2, 1, 1, 2), L(2, 2, 32, 33)),
         UPSAMPLED_CROSS_ENTROPY("labels smaller than the logits", 1, 2, X(1, 9, 8, 3), L(3, 1, 4, 5)),
         UPSAMPLED_CROSS_ENTROPY("300 classes", 1, 1, X(1, 3, 4, 300), L(300, 1, 7, 9)),
-        ALIGN_CONTRAST("all chosen", 0.5, 0.1, 100, 100, X(2, 4, 5, 3), L(3, 2, 8, 10)),
-        ALIGN_CONTRAST("few chosen", 0.3, 1, 3, 5, X(3, 6, 7, 5), L(5, 3, 24, 28)),
-        ALIGN_CONTRAST("300 classes", 0.3, 10, 3, 5, X(2, 6, 7, 300), L(300, 2, 12, 14)),
         CLIP_CONTRAST(NULL, X(1, 7, 7), X(1)),
         CLIP_CONTRAST("two pairs", X(1, 2, 2), X(1)),
         CLIP_CONTRAST("a fixed scale", X(1, 33, 33), FIXED(1)),
@@ -194,10 +135,8 @@ static void random_sizes_agree(void **state) {
     for (int draw = 0; draw < OP_DRAWS; draw++) {
         int64_t b = op_draw(&rng, 1, 3), h = op_draw(&rng, 2, 8), w = op_draw(&rng, 2, 8), k = op_draw(&rng, 2, 20);
         int64_t height = op_draw(&rng, 5, 20), width = op_draw(&rng, 5, 20); /* up or down */
-        int64_t positives = op_draw(&rng, 2, 5), negatives = op_draw(&rng, 2, 9);
         const op_case cases[] = {
             UPSAMPLED_CROSS_ENTROPY(NULL, 2, 0.4, X(b, h, w, k), L(k, b, height, width)),
-            ALIGN_CONTRAST(NULL, 0.3, 1, positives, negatives, X(b, h, w, k), L(k, b, height, width)),
             CLIP_CONTRAST(NULL, X(1, height, height), X(1)),
             UPSAMPLED_ARGMAX(NULL, 0, 0, height, width, b, h, w, k),
             UPSAMPLED_ARGMAX(NULL, 1, 2e-6, height, width, b, h, w, k),
@@ -216,8 +155,9 @@ static icseg_status run_loss(bool contrastive, const int16_t *labels, float *los
     assert_int_equal(icseg_workspace_open(&workspace, NULL), ICSEG_OK);
     icseg_value x = icseg_graph_constant(g, "x", ICSEG_F32, ICSEG_SHAPE(1, 2, 2, 3), logits);
     icseg_value l = icseg_graph_input(g, "labels", ICSEG_I16, ICSEG_SHAPE(1, 2, 2));
-    icseg_contrast_options options = {.tau = 1, .weight = 1, .positives = 1, .negatives = 1};
-    icseg_value y = contrastive ? icseg_align_contrast(g, x, l, options) : icseg_upsampled_cross_entropy(g, x, l, 1, 1);
+    icseg_contrast_options options = {.tau = 1, .weight = 1, .positives = 1, .negatives = 1, .text_anchors = true};
+    icseg_value y = contrastive ? icseg_align_contrast(g, x, l, ICSEG_NONE, ICSEG_NONE, options)
+                                : icseg_upsampled_cross_entropy(g, x, l, 1, 1);
     icseg_graph_keep(g, y, "loss");
     assert_int_equal(icseg_executor_open(&executor, g, workspace, NULL), ICSEG_OK);
     icseg_executor_bind(executor, l, labels);
@@ -244,57 +184,11 @@ static void unlabelled_maps_have_zero_loss_and_a_wrong_label_is_an_error(void **
     assert_non_null(strstr(error.message, "over 2"));
 }
 
-/* One positive and one negative of each class are chosen among equal scores: the first in the image. The gradient says
- * which. Worked by hand for scores that are all 0 and tau = 1: each chosen pair gets d loss / d score of the same size,
- * and every other position 0. */
-static void of_equal_scores_the_first_are_chosen(void **state) {
-    (void)state;
-    enum { SIDE = 2, KINDS = 2, COUNT = SIDE * SIDE * KINDS };
-    static const int16_t labels[SIDE * SIDE] = {1, 0, 0, 1};
-    icseg_graph *g;
-    icseg_params *params;
-    icseg_workspace *workspace;
-    icseg_executor *executor;
-    icseg_error error = {0};
-    assert_int_equal(icseg_params_open(&params, &error), ICSEG_OK);
-    icseg_param *score = icseg_params_declare(params, "score", ICSEG_SHAPE(1, SIDE, SIDE, KINDS),
-                                              (icseg_param_options){.trainable = true}, &error);
-    assert_non_null(score);
-    assert_int_equal(icseg_params_allocate_gradients(params, &error), ICSEG_OK);
-    assert_int_equal(icseg_graph_open(&g, true, &error), ICSEG_OK);
-    assert_int_equal(icseg_workspace_open(&workspace, &error), ICSEG_OK);
-    icseg_value x = icseg_graph_param(g, score),
-                l = icseg_graph_input(g, "labels", ICSEG_I16, ICSEG_SHAPE(1, SIDE, SIDE));
-    icseg_contrast_options options = {.tau = 1, .weight = 1, .positives = 1, .negatives = 1};
-    icseg_value loss = icseg_align_contrast(g, x, l, options);
-    const float one = 1;
-    icseg_value unit = icseg_graph_constant(g, "one", ICSEG_F32, ICSEG_SHAPE(1), &one);
-    icseg_graph_keep(g, loss, "loss");
-    icseg_graph_backward(g, 1, &loss, &unit, false);
-    if (icseg_graph_status(g, &error) != ICSEG_OK) fail_msg("%s", error.message);
-    assert_int_equal(icseg_executor_open(&executor, g, workspace, &error), ICSEG_OK);
-    icseg_executor_bind(executor, l, labels);
-    if (icseg_executor_run(executor, 0, 0, &error) != ICSEG_OK) fail_msg("%s", error.message);
-    /* class 0: own pixels 1 and 2, others 0 and 3; class 1: own 0 and 3, others 1 and 2 */
-    static const int sign[COUNT] = {
-        [0 * KINDS + 0] = 1, [1 * KINDS + 0] = -1, [0 * KINDS + 1] = -1, [1 * KINDS + 1] = 1};
-    for (int i = 0; i < COUNT; i++) {
-        int got = (score->grad[i] > 0) - (score->grad[i] < 0);
-        if (got != sign[i]) fail_msg("element %d: gradient %g", i, (double)score->grad[i]);
-        if (got) assert_true(fabsf(fabsf(score->grad[i]) - fabsf(score->grad[0])) < 1e-6f);
-    }
-    icseg_executor_close(&executor);
-    icseg_graph_close(&g);
-    icseg_workspace_close(&workspace);
-    icseg_params_close(&params);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(losses_agree_with_their_definitions),
         cmocka_unit_test(random_sizes_agree),
         cmocka_unit_test(unlabelled_maps_have_zero_loss_and_a_wrong_label_is_an_error),
-        cmocka_unit_test(of_equal_scores_the_first_are_chosen),
     };
     return cmocka_run_group_tests_name("losses", tests, NULL, NULL);
 }

@@ -62,6 +62,9 @@ static void vit_with_instance_prompts(void **state) { (void)state, agrees("vit_i
 static void vit_as_denseclip(void **state) { (void)state, agrees("vit_denseclip"); }
 static void vit_with_gelu(void **state) { (void)state, agrees("vit_gelu"); }
 static void vit_with_patch_14_and_another_mlp(void **state) { (void)state, agrees("vit_patch14"); }
+static void resnet_with_a_meta_net(void **state) { (void)state, agrees("resnet_meta"); }
+static void resnet_with_regions_and_random_contrast(void **state) { (void)state, agrees("resnet_regions"); }
+static void vit_with_a_memory(void **state) { (void)state, agrees("vit_memory"); }
 static void vit_with_patch_32(void **state) { (void)state, agrees("vit_patch32"); }
 
 static void segmentation_without_training(void **state) { (void)state, agrees("open_patch16"); }
@@ -123,6 +126,9 @@ int main(void) {
         cmocka_unit_test(segmentation_without_training_in_bf16),
         cmocka_unit_test(segmentation_without_training_with_patches_of_14),
         cmocka_unit_test(vit_with_patch_14_and_another_mlp),
+        cmocka_unit_test(resnet_with_a_meta_net),
+        cmocka_unit_test(resnet_with_regions_and_random_contrast),
+        cmocka_unit_test(vit_with_a_memory),
         cmocka_unit_test(vit_with_patch_32),
     };
     return cmocka_run_group_tests_name("parity", tests, NULL, NULL);
