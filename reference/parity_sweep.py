@@ -46,7 +46,7 @@ def random_case(r: random.Random):
               prompt_heads=r.choice([1, 2, 4]), post_width=16, post_heads=2, post_layers=r.choice([1, 2]),
               text_layers=r.choice([1, 2, 3]), pos_grid=r.choice([2, 3, 4]), fpn_dim=r.choice([8, 16, 24]),
               align_dim=r.choice([8, 24]), embed_dim=r.choice([32, 48]),
-              prompt_source=r.choice(["tokens", "global", "regions"]), prompt_regions=r.choice([1, 2, 5]),
+              prompt_source=r.choice(["tokens", "global", "regions"]), prompt_region=r.choice([1, 2, 5]),
               contrast_anchor=r.choice(["text", "text", "image", "both"]), contrast_tau=r.choice([0.0, 0.0, 0.5]),
               contrast_selection=r.choice(["hard", "hard", "semi_hard", "random"]),
               contrast_strides=tuple(s for s in strides if r.random() < 0.4))

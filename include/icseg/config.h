@@ -41,7 +41,7 @@ typedef enum icseg_prompt {
 typedef enum icseg_prompt_source {
     ICSEG_PROMPT_FROM_TOKENS, /**< decoder layers that read the image's embedding at every position */
     ICSEG_PROMPT_FROM_GLOBAL, /**< two linear layers of the image's global embedding (CoCoOp's meta-net) */
-    ICSEG_PROMPT_FROM_REGIONS /**< decoder layers that read the means of the regions of a grid */
+    ICSEG_PROMPT_FROM_REGIONS /**< decoder layers that read the means of squares of positions */
 } icseg_prompt_source;
 
 /** What the contrastive loss compares with what. */
@@ -113,7 +113,7 @@ typedef struct icseg_config {
     icseg_clip_activation activation;   /**< of both of CLIP's transformers */
     int32_t vit_mlp_width;              /**< ViT: channels of the MLP of a block; 0: 4 vit_width */
     icseg_prompt_source prompt_source;  /**< prompt learner: what it reads */
-    int32_t prompt_regions;             /**< prompt learner: side of the grid of regions */
+    int32_t prompt_region;              /**< prompt learner: side of a region (positions) */
     int32_t prompt_depth;               /**< blocks of the text transformer that have a learnt context, 1: the input */
     icseg_contrast_anchor contrast_anchor;       /**< contrastive loss: what is compared */
     icseg_contrast_selection contrast_selection; /**< contrastive loss: which positives and negatives */

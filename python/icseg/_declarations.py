@@ -250,6 +250,21 @@ ICSEG_PROMPT_TEMPLATE = 0
 ICSEG_PROMPT_STATIC = 1
 ICSEG_PROMPT_INSTANCE = 2
 
+# enum icseg_prompt_source
+ICSEG_PROMPT_FROM_TOKENS = 0
+ICSEG_PROMPT_FROM_GLOBAL = 1
+ICSEG_PROMPT_FROM_REGIONS = 2
+
+# enum icseg_contrast_anchor
+ICSEG_CONTRAST_TEXT = 0
+ICSEG_CONTRAST_IMAGE = 1
+ICSEG_CONTRAST_BOTH = 2
+
+# enum icseg_contrast_selection
+ICSEG_CONTRAST_HARD = 0
+ICSEG_CONTRAST_SEMI_HARD = 1
+ICSEG_CONTRAST_RANDOM = 2
+
 # enum icseg_clip_activation
 ICSEG_CLIP_QUICK_GELU = 0
 ICSEG_CLIP_GELU = 1
@@ -299,6 +314,14 @@ class icseg_config(Structure):
     contrast_negatives: int
     activation: int
     vit_mlp_width: int
+    prompt_source: int
+    prompt_region: int
+    prompt_depth: int
+    contrast_anchor: int
+    contrast_selection: int
+    contrast_strides: Any
+    contrast_tau: float
+    contrast_memory: int
     _fields_ = [
         ("struct_size", c_size_t),
         ("backbone", c_int),
@@ -338,6 +361,14 @@ class icseg_config(Structure):
         ("contrast_negatives", c_int32),
         ("activation", c_int),
         ("vit_mlp_width", c_int32),
+        ("prompt_source", c_int),
+        ("prompt_region", c_int32),
+        ("prompt_depth", c_int32),
+        ("contrast_anchor", c_int),
+        ("contrast_selection", c_int),
+        ("contrast_strides", (c_bool * 4)),
+        ("contrast_tau", c_double),
+        ("contrast_memory", c_int32),
     ]
 
 
@@ -1911,6 +1942,21 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_PROMPT_TEMPLATE",
         "ICSEG_PROMPT_STATIC",
         "ICSEG_PROMPT_INSTANCE",
+    ],
+    "icseg_prompt_source": [
+        "ICSEG_PROMPT_FROM_TOKENS",
+        "ICSEG_PROMPT_FROM_GLOBAL",
+        "ICSEG_PROMPT_FROM_REGIONS",
+    ],
+    "icseg_contrast_anchor": [
+        "ICSEG_CONTRAST_TEXT",
+        "ICSEG_CONTRAST_IMAGE",
+        "ICSEG_CONTRAST_BOTH",
+    ],
+    "icseg_contrast_selection": [
+        "ICSEG_CONTRAST_HARD",
+        "ICSEG_CONTRAST_SEMI_HARD",
+        "ICSEG_CONTRAST_RANDOM",
     ],
     "icseg_clip_activation": [
         "ICSEG_CLIP_QUICK_GELU",

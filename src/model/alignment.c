@@ -5,10 +5,12 @@
 
 #include "model/builder.h"
 
-/* v (B, h, w, D) and t (Bt, K, D), normalised -> (B, h, w, K) */
-static icseg_value score_map(icseg_graph *g, icseg_value v, icseg_value t) {
+/* v (B, h, w, D), t (Bt, K, D) normalised -> (B, h, w, K); *unit, unless NULL: v normalised, (B, h, w, D). */
+static icseg_value score_map(icseg_graph *g, icseg_value v, icseg_value t, icseg_value *unit) {
     int64_t batch = icseg_graph_dim(g, v, 0), h = icseg_graph_dim(g, v, 1), w = icseg_graph_dim(g, v, 2);
-    icseg_value rows = icseg_reshape(g, v, ICSEG_SHAPE(batch, h * w, icseg_graph_dim(g, v, 3)));
+    int64_t width = icseg_graph_dim(g, v, 3);
+    icseg_value rows = icseg_normalize(g, icseg_reshape(g, v, ICSEG_SHAPE(batch, h * w, width)));
+    if (unit) *unit = icseg_reshape(g, rows, ICSEG_SHAPE(batch, h, w, width));
     return icseg_reshape(g, icseg_similarity(g, rows, t), ICSEG_SHAPE(batch, h, w, icseg_graph_dim(g, t, 1)));
 }
 
@@ -17,7 +19,6 @@ void icseg_build_alignment(icseg_builder *b, const icseg_features *features, ics
     const icseg_config *c = b->config;
     icseg_graph *g = b->graph;
     icseg_value small_text = ICSEG_NONE; /* the text at align_dim, shared by the projected strides */
-    *positions = ICSEG_NONE;
     for (int i = 0; i < ICSEG_LEVELS; i++) {
         score[i] = ICSEG_NONE;
         if (!c->align[i]) continue;
@@ -25,16 +26,15 @@ void icseg_build_alignment(icseg_builder *b, const icseg_features *features, ics
         icseg_graph_push(g, "align");
         if (i == icseg_config_embed_level(c)) {
             int64_t batch = icseg_graph_dim(g, x, 0), h = features->height, w = features->width;
-            icseg_value v = icseg_normalize(g, icseg_slice(g, features->tokens, 1, 1, h * w));
-            *positions = icseg_reshape(g, v, ICSEG_SHAPE(batch, h, w, c->embed_dim));
-            score[i] = score_map(g, *positions, icseg_normalize(g, text));
+            icseg_value v = icseg_slice(g, features->tokens, 1, 1, h * w);
+            v = icseg_reshape(g, v, ICSEG_SHAPE(batch, h, w, c->embed_dim));
+            score[i] = score_map(g, v, icseg_normalize(g, text), positions);
         } else {
             if (small_text == ICSEG_NONE)
                 small_text = icseg_normalize(g, icseg_build_linear(b, "text", text, c->align_dim, false));
             char name[32];
             snprintf(name, sizeof name, "visual.%d", 4 << i);
-            icseg_value v = icseg_normalize(g, icseg_build_conv(b, name, x, c->align_dim, 1, 1, 0, false));
-            score[i] = score_map(g, v, small_text);
+            score[i] = score_map(g, icseg_build_conv(b, name, x, c->align_dim, 1, 1, 0, false), small_text, NULL);
         }
         icseg_graph_pop(g);
     }

@@ -120,8 +120,8 @@ icseg_value icseg_build_captions(icseg_builder *b, icseg_value ids, icseg_value 
 icseg_value icseg_build_prompts(icseg_builder *b, const icseg_features *features);
 /* DenseCLIP's post-model prompting: text (Bt, K, C), tokens (B, 1 + HW, C) -> (B, K, C). */
 icseg_value icseg_build_post_prompt(icseg_builder *b, icseg_value text, icseg_value tokens);
-/* Score maps: score[i] (B, h, w, K) for aligned levels, else ICSEG_NONE. *positions (B, h, w, C): the embeddings at
- * unit length that the embedding level's score map compares, or ICSEG_NONE without one. */
+/* Score maps: score[i] (B, h, w, K) for aligned levels, else ICSEG_NONE. *positions, unless NULL: the embeddings that
+ * the embedding level's score map compares, (B, h, w, C), at unit length. */
 void icseg_build_alignment(icseg_builder *b, const icseg_features *features, icseg_value text,
                            icseg_value score[ICSEG_LEVELS], icseg_value *positions);
 /* Levels, score maps already concatenated -> logits of the size of the first level, (B, h, w, K). */

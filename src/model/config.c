@@ -88,7 +88,7 @@ icseg_config icseg_config_default(void) {
         .activation = ICSEG_CLIP_QUICK_GELU,
         .vit_mlp_width = 0,
         .prompt_source = ICSEG_PROMPT_FROM_TOKENS,
-        .prompt_regions = 4,
+        .prompt_region = 2,
         .prompt_depth = 1,
         .contrast_anchor = ICSEG_CONTRAST_TEXT,
         .contrast_selection = ICSEG_CONTRAST_HARD,

@@ -38,8 +38,6 @@ void icseg_config_spread_taps(icseg_config *config);
 enum { ICSEG_MIN_SIDE = 32 };
 int64_t icseg_config_min_side(const icseg_config *config);
 
-enum { ICSEG_MAX_REGIONS = 64 }; /* the longest side of the prompt learner's grid of regions */
-
 /* What the presets of vision transformers change in recipes, for the table of presets and the help of the keys. */
 #define ICSEG_VIT_PRESET    "vit-b16"
 #define ICSEG_VIT_SIDE      640

@@ -82,9 +82,10 @@ FIELD(vit_mlp_width, vit_mlp_width, INT, VIT, "ViT: width of the MLP of a block 
       ICSEG_BETWEEN(0, 262144))
 FIELD(prompt_source, prompt_source, WORD, INSTANCE,
       "prompt learner: tokens: reads the image's embedding at every position; global: two linear layers of its global "
-      "embedding (CoCoOp); regions: reads the means of prompt_regions x prompt_regions regions",
+      "embedding (CoCoOp); regions: reads the means of squares of positions",
       .words = icseg_prompt_source_words)
-FIELD(prompt_regions, prompt_regions, INT, REGIONS, "prompt learner: side of the grid of regions", ICSEG_BETWEEN(1, 64))
+FIELD(prompt_region, prompt_region, INT, REGIONS, "prompt learner: side of a region (positions)",
+      ICSEG_BETWEEN(1, 1024))
 FIELD(prompt_depth, prompt_depth, INT, LEARNT_PROMPT,
       "blocks of the text transformer before which a learnt context is added to the prompt's tokens; 1: its input",
       DEPTH)

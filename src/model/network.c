@@ -47,26 +47,29 @@ icseg_status icseg_network_build_text(icseg_value *out, icseg_graph *g, icseg_pa
     return icseg_graph_status(g, error);
 }
 
-static void build_forward(icseg_builder *b, const icseg_texts *texts, bool embedding, icseg_network *n) {
+static bool remembers(const icseg_config *c) { return c->contrast_weight > 0 && c->contrast_memory > 0; }
+
+static void build_forward(icseg_builder *b, const icseg_texts *texts, const icseg_network_options *o,
+                          icseg_network *n) {
     const icseg_config *c = b->config;
     icseg_features f =
         c->backbone == ICSEG_BACKBONE_RESNET ? icseg_build_resnet(b, n->image) : icseg_build_vit(b, n->image);
     n->text = n->given_text != ICSEG_NONE ? n->given_text : build_text(b, &f, texts);
     if (c->post_prompt) n->text = icseg_build_post_prompt(b, n->text, f.tokens);
-    icseg_build_alignment(b, &f, n->text, n->score, &n->positions);
+    icseg_build_alignment(b, &f, n->text, n->score, o->losses && remembers(c) ? &n->positions : NULL);
     for (int i = 0; i < ICSEG_LEVELS; i++) {
         if (!c->align[i]) continue;
         icseg_value both[] = {f.level[i], n->score[i]};
         f.level[i] = icseg_concat(b->graph, 2, both, 3);
     }
     n->logits = icseg_build_decoder(b, f.level);
-    if (embedding) n->embedding = icseg_slice(b->graph, f.tokens, 1, 0, 1);
+    if (o->keep & ICSEG_KEEP_EMBEDDING) n->embedding = icseg_slice(b->graph, f.tokens, 1, 0, 1);
 }
 
 /* The embeddings that the contrastive loss keeps of earlier images, (K, M, C), or ICSEG_NONE. Empty at the start. */
 static icseg_value contrast_memory(icseg_builder *b) {
     const icseg_config *c = b->config;
-    if (c->contrast_weight == 0 || c->contrast_memory == 0) return ICSEG_NONE;
+    if (!remembers(c)) return ICSEG_NONE;
     icseg_graph_push(b->graph, "contrast");
     icseg_value memory = icseg_build_buffer(b, "memory", ICSEG_SHAPE(c->num_classes, c->contrast_memory, c->embed_dim));
     icseg_graph_pop(b->graph);
@@ -150,7 +153,7 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
     n->image = icseg_graph_input(g, "image", ICSEG_F32, ICSEG_SHAPE(o->batch, o->height, o->width, 3));
     if (o->text_given)
         n->given_text = icseg_graph_input(g, "text", ICSEG_F32, ICSEG_SHAPE(1, config->num_classes, config->embed_dim));
-    build_forward(&b, texts, o->keep & ICSEG_KEEP_EMBEDDING, n);
+    build_forward(&b, texts, o, n);
     if (declare) contrast_memory(&b);
     if (o->keep & ICSEG_KEEP_LOGITS) icseg_graph_keep(g, n->logits, "logits");
     if (o->keep & ICSEG_KEEP_TEXT) icseg_graph_keep(g, n->text, "text");

@@ -41,7 +41,7 @@ typedef struct icseg_network {
     icseg_value given_text;          /* input (1, K, C), with options.text_given */
     icseg_value text;                /* (Bt, K, C); Bt = 1 if the text does not depend on the image */
     icseg_value embedding;           /* (B, 1, C): CLIP's global token, with ICSEG_KEEP_EMBEDDING */
-    icseg_value positions;           /* (B, h, w, C) at unit length, of the embedding level if it is aligned */
+    icseg_value positions;           /* (B, h, w, C) at unit length, which the contrastive loss remembers */
     icseg_value score[ICSEG_LEVELS]; /* (B, h, w, K), aligned levels */
     icseg_value logits;              /* (B, h, w, K), of the size of the first level */
     icseg_value decode, align[ICSEG_LEVELS], contrast, total; /* losses, (1), weighted */

@@ -2,7 +2,6 @@
  * Instance-conditioned prompts before the text encoder (reference: PromptLearner) and DenseCLIP's post-model prompting
  * after it (reference: PostPrompt). */
 #include "model/builder.h"
-#include "model/config.h"
 
 /* LayerNorm, Linear, LayerNorm of the image's tokens: (B, M, C) -> (B, M, width). */
 static icseg_value image_memory(icseg_builder *b, const char *name, icseg_value tokens, int64_t width) {
@@ -34,27 +33,19 @@ static icseg_value residual(icseg_builder *b, const char *name, icseg_value x) {
     return x;
 }
 
-/* Divides `length` rows into at most ICSEG_MAX_REGIONS parts whose lengths differ by at most one; returns their number.
- */
-static int divide(int64_t length, int32_t parts, int32_t sizes[ICSEG_MAX_REGIONS]) {
-    int64_t count = parts < length ? parts : length;
-    for (int64_t i = 0; i < count; i++) sizes[i] = (int32_t)((i + 1) * length / count - i * length / count);
-    return (int)count;
-}
-
-/* tokens (B, 1 + h * w, C) -> the global token and the means of the regions of a grid, (B, 1 + regions, C). */
+/* tokens (B, 1 + h * w, C) -> the global token and the means of squares of positions, (B, 1 + regions, C). Positions at
+ * the right and at the bottom that do not fill a square are left out. */
 static icseg_value region_tokens(icseg_builder *b, const icseg_features *features) {
     icseg_graph *g = b->graph;
     icseg_value tokens = features->tokens;
     int64_t batch = icseg_graph_dim(g, tokens, 0), channels = icseg_graph_dim(g, tokens, 2);
-    int64_t h = features->height, w = features->width;
-    int32_t sizes[ICSEG_MAX_REGIONS];
-    int columns = divide(w, b->config->prompt_regions, sizes);
-    icseg_value x = icseg_reshape(g, icseg_slice(g, tokens, 1, 1, h * w), ICSEG_SHAPE(batch * h, w, channels));
-    x = icseg_reshape(g, icseg_group_mean(g, x, columns, sizes), ICSEG_SHAPE(batch, h, columns * channels));
-    int rows = divide(h, b->config->prompt_regions, sizes);
-    x = icseg_reshape(g, icseg_group_mean(g, x, rows, sizes), ICSEG_SHAPE(batch, rows * columns, channels));
-    icseg_value both[] = {icseg_slice(g, tokens, 1, 0, 1), x};
+    int64_t h = features->height, w = features->width, side = b->config->prompt_region;
+    if (side > h) side = h;
+    if (side > w) side = w;
+    icseg_value x = icseg_reshape(g, icseg_slice(g, tokens, 1, 1, h * w), ICSEG_SHAPE(batch, h, w, channels));
+    x = icseg_avg_pool(g, x, (int)side);
+    icseg_value both[] = {icseg_slice(g, tokens, 1, 0, 1),
+                          icseg_reshape(g, x, ICSEG_SHAPE(batch, (h / side) * (w / side), channels))};
     return icseg_concat(g, 2, both, 1);
 }
 
@@ -75,17 +66,15 @@ static icseg_value decoded_prompts(icseg_builder *b, const icseg_features *featu
     return q;
 }
 
-/* CoCoOp's meta-net: one vector for all tokens of the prompt, from the global embedding alone: (B, N, D). */
-static icseg_value meta_prompts(icseg_builder *b, icseg_value tokens) {
-    const icseg_config *c = b->config;
+/* CoCoOp's meta-net: one vector from the global embedding, added to every row of the context (N, D): (B, N, D). */
+static icseg_value meta_prompts(icseg_builder *b, icseg_value tokens, icseg_value context) {
     icseg_graph *g = b->graph;
-    int64_t batch = icseg_graph_dim(g, tokens, 0), count = c->prompt_tokens, width = c->text_width;
     icseg_value x = icseg_normalize(g, icseg_slice(g, tokens, 1, 0, 1));
     icseg_graph_push(g, "meta");
-    x = residual(b, "2", icseg_relu(g, icseg_build_linear(b, "0", x, c->prompt_width, true)));
+    x = residual(b, "2", icseg_relu(g, icseg_build_linear(b, "0", x, b->config->prompt_width, true)));
     icseg_graph_pop(g);
-    x = icseg_resize_nearest(g, icseg_reshape(g, x, ICSEG_SHAPE(batch, 1, 1, width)), count, 1);
-    return icseg_reshape(g, x, ICSEG_SHAPE(batch, count, width));
+    context = icseg_repeat(g, context, icseg_graph_dim(g, tokens, 0));
+    return icseg_add(g, icseg_attention(g, context, x, x, 1), context); /* attention to one row repeats this row */
 }
 
 icseg_value icseg_build_prompts(icseg_builder *b, const icseg_features *features) {
@@ -97,7 +86,7 @@ icseg_value icseg_build_prompts(icseg_builder *b, const icseg_features *features
     if (c->prompt != ICSEG_PROMPT_INSTANCE)
         prompts = icseg_reshape(g, prompts, ICSEG_SHAPE(1, shape.dim[0], shape.dim[1]));
     else if (c->prompt_source == ICSEG_PROMPT_FROM_GLOBAL)
-        prompts = icseg_add(g, meta_prompts(b, features->tokens), prompts);
+        prompts = meta_prompts(b, features->tokens, prompts);
     else
         prompts = icseg_add(g, decoded_prompts(b, features), prompts);
     icseg_graph_pop(g);

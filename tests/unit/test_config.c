@@ -18,7 +18,7 @@ static icseg_error error;
 
 /* Metadata `icpc.config` as the reference's json.dumps(asdict(config)) wrote it into fixtures. */
 #define NEW_FIELDS                                                                                                     \
-    ", \"prompt_source\": \"tokens\", \"prompt_regions\": 4, \"prompt_depth\": 1, \"contrast_anchor\": \"text\", "     \
+    ", \"prompt_source\": \"tokens\", \"prompt_region\": 2, \"prompt_depth\": 1, \"contrast_anchor\": \"text\", "      \
     "\"contrast_selection\": \"hard\", \"contrast_strides\": [], \"contrast_tau\": 0.0, \"contrast_memory\": 0"
 #define TINY_TEXT                                                                                                      \
     "\"pos_grid\": 3, \"embed_dim\": 48, \"text_width\": 32, \"text_heads\": 4, \"text_layers\": 2, "                  \
@@ -26,8 +26,7 @@ static icseg_error error;
 #define TINY_TAIL(WEIGHTS, CONTRAST)                                                                                   \
     "\"align_dim\": 24, \"tau\": 0.07, \"fpn_dim\": 16, \"num_classes\": 5, \"dropout\": 0.0, \"align_weights\": "     \
     "{" WEIGHTS "}, \"contrast_weight\": " CONTRAST ", \"contrast_positives\": 3, \"contrast_negatives\": 5, "         \
-                                                    "\"activation\": \"quick_gelu\", \"vit_mlp_width\": 0" NEW_FIELDS  \
-    "}"
+    "\"activation\": \"quick_gelu\", \"vit_mlp_width\": 0" NEW_FIELDS "}"
 static const char denseclip[] =
     "{\"backbone\": \"resnet\", \"resnet_layers\": [1, 2, 1, 1], \"resnet_width\": 4, \"vit_patch\": 16, "
     "\"vit_width\": 768, \"vit_layers\": 12, \"vit_heads\": 12, \"vit_taps\": [3, 5, 7, 11], \"vit_drop_path\": "
@@ -277,7 +276,7 @@ static void configurations_that_cannot_work_are_refused(void **state) {
         {"{\"contrast_positives\": 0}", "\"contrast_positives\" = 0"},
         {"{\"contrast_negatives\": 0}", "\"contrast_negatives\" = 0"},
         {"{\"prompt_source\": \"words\"}", "\"prompt_source\" = \"words\" is not accepted; expected"},
-        {"{\"prompt_source\": \"regions\", \"prompt_regions\": 0}", "\"prompt_regions\" = 0"},
+        {"{\"prompt_source\": \"regions\", \"prompt_region\": 0}", "\"prompt_region\" = 0"},
         {"{\"prompt_depth\": 13}", "\"prompt_depth\" = 13: the text transformer has only \"text_layers\" = 12 blocks"},
         {"{\"prompt_depth\": 0}", "\"prompt_depth\" = 0"},
         {"{\"contrast_anchor\": \"\"}", "\"contrast_anchor\" = \"\" is not accepted"},
@@ -305,7 +304,7 @@ static void unused_fields_are_not_checked(void **state) {
                                             "\"context_length\": 3, \"post_heads\": 0, \"align_strides\": [32], "
                                             "\"align_dim\": 0, \"align_weights\": {\"32\": 0}, \"contrast_weight\": 0, "
                                             "\"contrast_positives\": 0, \"contrast_negatives\": -1, "
-                                            "\"prompt_depth\": 99, \"prompt_regions\": 0, \"contrast_strides\": "
+                                            "\"prompt_depth\": 99, \"prompt_region\": 0, \"contrast_strides\": "
                                             "[4], \"contrast_tau\": -1, \"contrast_memory\": -1}",
                                             &error),
                      ICSEG_OK);
