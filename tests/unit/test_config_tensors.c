@@ -37,6 +37,7 @@ static icseg_safetensors *save(const icseg_config *config) {
     return file;
 }
 
+/* The ViT has the forms of prompts and of the contrastive loss that have tensors of their own. */
 static icseg_config small(const char *preset) {
     icseg_config config = {ICSEG_CONFIG_INIT};
     assert_int_equal(icseg_config_preset(&config, preset, NULL), ICSEG_OK);
@@ -44,6 +45,12 @@ static icseg_config small(const char *preset) {
     config.num_classes = 2;
     config.text_layers = 1;
     config.post_prompt = true;
+    if (!strcmp(preset, "tiny-vit")) {
+        config.prompt_source = ICSEG_PROMPT_FROM_GLOBAL;
+        config.prompt_depth = 2;
+        config.text_layers = 2;
+        config.contrast_memory = 3;
+    }
     return config;
 }
 
@@ -101,6 +108,9 @@ static void a_field_that_contradicts_the_tensors_is_named(void **state) {
         {AT(vit_mlp_width), 65536, "vit_mlp_width", "visual.transformer.resblocks.0.mlp.c_fc.weight"},
         {AT(vit_layers), 1000, "vit_layers", "visual.transformer.resblocks.4.ln_1.weight"},
         {AT(pos_grid), 1000, "pos_grid", "visual.positional_embedding"},
+        {AT(prompt_width), 65536, "prompt_width", "prompt.meta.0.weight"},
+        {AT(prompt_depth), 1000, "prompt_depth", "prompt.deep"},
+        {AT(contrast_memory), 1024, "contrast_memory", "contrast.memory"},
     };
     (void)state;
     each_is_named("tiny-resnet", resnet, sizeof resnet / sizeof *resnet);

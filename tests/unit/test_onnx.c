@@ -63,10 +63,17 @@ static void assert_same(icseg_model *model, const file *f, int64_t batch, int64_
 
 static void a_file_computes_what_the_model_does(void **state) {
     (void)state;
-    static const char *const presets[] = {"tiny-resnet", "tiny-vit"};
+    static const struct {
+        const char *preset, *json;
+    } cases[] = {
+        {"tiny-resnet", "{}"},
+        {"tiny-vit", "{}"},
+        {"tiny-resnet", "{\"prompt_source\": \"regions\", \"contrast_memory\": 2}"},
+        {"tiny-vit", "{\"prompt_source\": \"global\", \"prompt_depth\": 2}"},
+    };
     const char *path = test_scratch("model.onnx");
-    for (int i = 0; i < 2; i++) {
-        icseg_model *model = test_model(presets[i], CLASSES, 3);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        icseg_model *model = test_model_with(cases[i].preset, cases[i].json, CLASSES, 3);
         export(model, path, &(icseg_onnx_options){ICSEG_ONNX_OPTIONS_INIT, .height = 61, .width = 83});
         file f = read_file(path);
         assert_same(model, &f, 1, 61, 83);

@@ -28,8 +28,8 @@ static void scramble(icseg_model *m, uint64_t seed) {
     }
 }
 
-icseg_model *test_model_of(const char *preset, int32_t classes, const char *const *names, const char *const *synonyms,
-                           uint64_t seed) {
+static icseg_model *create(const char *preset, const char *json, int32_t classes, const char *const *names,
+                           const char *const *synonyms, uint64_t seed) {
     icseg_config config = {ICSEG_CONFIG_INIT};
     icseg_model_options options = {ICSEG_MODEL_OPTIONS_INIT, .config = &config, .class_names = names,
                                    .class_synonyms = synonyms, .seed = seed};
@@ -38,13 +38,23 @@ icseg_model *test_model_of(const char *preset, int32_t classes, const char *cons
     assert_int_equal(icseg_config_preset(&config, preset, &error), ICSEG_OK);
     config.vocab_size = 258;
     config.num_classes = classes;
+    if (icseg_config_update_json(&config, json, &error) != ICSEG_OK) fail_msg("%s", error.message);
     if (icseg_model_create(&model, &options, &error) != ICSEG_OK) fail_msg("%s", error.message);
     if (icseg_params_load(model->params, &error) != ICSEG_OK) fail_msg("%s", error.message);
     scramble(model, seed);
     return model;
 }
 
+icseg_model *test_model_of(const char *preset, int32_t classes, const char *const *names, const char *const *synonyms,
+                           uint64_t seed) {
+    return create(preset, "{}", classes, names, synonyms, seed);
+}
+
 icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed) {
+    return test_model_with(preset, "{}", classes, seed);
+}
+
+icseg_model *test_model_with(const char *preset, const char *json, int32_t classes, uint64_t seed) {
     static char names[MAX_CLASSES][24];
     const char *list[MAX_CLASSES];
     assert_true(classes <= MAX_CLASSES);
@@ -52,7 +62,7 @@ icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed) {
         snprintf(names[k], sizeof names[k], "class%d", k);
         list[k] = names[k];
     }
-    return test_model_of(preset, classes, list, NULL, seed);
+    return create(preset, json, classes, list, NULL, seed);
 }
 
 icseg_session *test_session(icseg_model *model, icseg_precision precision) {

@@ -9,7 +9,10 @@
 /* The "tiny-resnet" or "tiny-vit" preset with byte tokens, `classes` classes named class0, class1, ... and random
  * weights whose label maps are varied. */
 icseg_model *test_model(const char *preset, int32_t classes, uint64_t seed);
-/* The same with classes of these names, and lists of synonyms (NULL: none), of which the model takes the mean. */
+/* The same with fields of the configuration that a JSON object changes. */
+icseg_model *test_model_with(const char *preset, const char *json, int32_t classes, uint64_t seed);
+/* The same as test_model with classes of these names, and lists of synonyms (NULL: none), of which the model takes the
+ * mean. */
 icseg_model *test_model_of(const char *preset, int32_t classes, const char *const *names, const char *const *synonyms,
                            uint64_t seed);
 
