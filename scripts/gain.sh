@@ -7,7 +7,11 @@
 #   pretrain   pretrains the small CLIP of recipes/gain.yaml
 #   runs       fine-tunes each variant with each number of scenes and each seed, and evaluates it on the validation scenes
 #   test       evaluates every finished run on the test scenes; to be done once, when nothing is changed any more
-#   table      prints the table of the results on the validation scenes; table test: on the test scenes
+#   cost       measures a training step and inference of each variant, on a quiet machine
+#   camvid CAMVID      fine-tunes DenseCLIP and ICPC on the folder CAMVID (docs/data.md), from the pretrained weights and
+#              from random ones, with three seeds; their tables have the tags camvid-pretrained and camvid-scratch
+#   table [ARGUMENT...]  prints results, by default of the validation scenes; the arguments are those of
+#              scripts/gain_table.py: classes, cost, --split test, --variant NAME
 # Environment: PROGRAM (default: build/icseg), VARIANTS, COUNTS ("50 200 1000"), SEEDS ("0 1 2 3 4"), SET (further
 # settings for all runs, "KEY=VALUE ..."), INIT (weights to start from; "none": random ones). With TAG=NAME, runs are kept
 # apart from those of other settings. `table` needs Python 3.
@@ -102,11 +106,52 @@ evaluate_test() {
     done
 }
 
+# Every variant at 50 scenes: the number of scenes does not change the cost.
+cost() {
+    local variant run mode
+    for variant in $variants; do
+        run=$(name_of "$variant" 50 0)
+        [ -f "$run/checkpoint.safetensors" ] || { echo "$0: $run: has no checkpoint; begin with runs" >&2; return 1; }
+        for mode in train infer; do
+            "$program" bench --checkpoint "$run/checkpoint.safetensors" --mode $mode --size 160 --n 20 --json --quiet \
+                $([ $mode = infer ] || echo --batch 8) >"$run/cost-$mode.json"
+        done
+        printf '{"train": %s, "infer": %s}\n' "$(cat "$run/cost-train.json")" "$(cat "$run/cost-infer.json")" \
+            >"$(dirname "$run")/cost.json"
+    done
+}
+
+camvid() { # CAMVID
+    local variant seed from run weights
+    for seed in 0 1 2; do
+        for from in pretrained scratch; do
+            for variant in denseclip icpc; do
+                run=$work/runs/camvid-$from/$variant/367-$seed
+                [ ! -f "$run/val.json" ] || continue
+                mkdir -p "$(dirname "$run")"
+                weights=
+                [ $from = scratch ] || weights="--init $init"
+                echo "$(date +%T) CamVid, $variant, $from, seed $seed"
+                # shellcheck disable=SC2046,SC2086
+                "$program" train $recipe --data "$1" --out "$run" --resume $weights \
+                    $(printf -- '--set %s ' $(settings $variant) $camvid_settings ${SET:-} "train.seed=$seed") >"$run.log" 2>&1 ||
+                    { tail -n 1 "$run.log"; return 1; }
+                "$program" eval "$run/checkpoint.safetensors" --data "$1" --json "$run/val.json.part" >/dev/null 2>&1
+                mv "$run/val.json.part" "$run/val.json"
+            done
+        done
+    done
+}
+# At half its size, for longer than the scenes: 367 images, 11 classes.
+camvid_settings="augment.crop=[176,224] augment.scale=[0.375,0.75] eval.resize_short=180 train.steps=600"
+
 case $2 in
 data) data ;;
 pretrain) "$program" pretrain $recipe --out "$work/clip" --resume ;;
 runs) data && runs ;;
 test) evaluate_test ;;
-table) python3 scripts/gain_table.py "$work/runs/${TAG:-main}" "${3:-val}" ;;
-*) echo "$0: $2: expected data, pretrain, runs, test or table" >&2; exit 2 ;;
+cost) cost ;;
+camvid) [ -d "${3:-}" ] || { echo "$0: camvid: needs the folder of CamVid" >&2; exit 2; }; camvid "$3" ;;
+table) python3 scripts/gain_table.py "$work/runs/${TAG:-main}" "${@:3}" ;;
+*) echo "$0: $2: unknown step; $0 without arguments lists them" >&2; exit 2 ;;
 esac
