@@ -123,3 +123,18 @@ fail:
     if (status != ICSEG_OK) icseg_image_close(out);
     return status;
 }
+
+/* Start of a centred window of `side` pixels in `size` pixels. Half pixels are rounded to even, as in Python. */
+static int64_t center(int64_t size, int64_t side) {
+    int64_t margin = size - side, half = margin / 2;
+    return margin % 2 ? half + half % 2 : half;
+}
+
+icseg_window icseg_center_window(int64_t width, int64_t height, int32_t side) {
+    icseg_window w = {.width = side, .height = side};
+    w.full_width = width <= height ? side : side * width / height; /* rounded down, as in torchvision's Resize */
+    w.full_height = width <= height ? side * height / width : side;
+    w.x = center(w.full_width, side);
+    w.y = center(w.full_height, side);
+    return w;
+}

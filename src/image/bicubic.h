@@ -13,6 +13,9 @@ typedef struct icseg_window {
     int32_t width, height;
 } icseg_window;
 
+/* The window of CLIP's preprocessing: the middle square of an image whose short side is resized to `side`. */
+icseg_window icseg_center_window(int64_t width, int64_t height, int32_t side);
+
 /* Creates *out, of the window's size. ICSEG_ERROR_SHAPE when the window is not inside the resized image. */
 icseg_status icseg_bicubic_resize(icseg_image *out, const icseg_image *image, const icseg_window *window,
                                   icseg_error *error);

@@ -199,22 +199,12 @@ icseg_status icseg_classifier_encode_texts(icseg_classifier *classifier, const c
 
 /* ----------------------------------------------------------------------------------------------------------- images */
 
-/* Start of a centred window of `side` pixels in `size` pixels. Half pixels are rounded to even, as in Python. */
-static int64_t center(int64_t size, int64_t side) {
-    int64_t margin = size - side, half = margin / 2;
-    return margin % 2 ? half + half % 2 : half;
-}
-
-/* CLIP's preprocessing: the long side is rounded down to whole pixels, as in torchvision's Resize. */
+/* CLIP's preprocessing. */
 static icseg_status prepare(icseg_classifier *c, const icseg_image *image, icseg_error *error) {
-    int64_t side = c->info.side, width = image->width, height = image->height;
-    icseg_window w = {.width = (int32_t)side, .height = (int32_t)side};
     icseg_image square;
-    if (!image->data || width < 1 || height < 1) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the image is empty");
-    w.full_width = width <= height ? side : side * width / height;
-    w.full_height = width <= height ? side * height / width : side;
-    w.x = center(w.full_width, side);
-    w.y = center(w.full_height, side);
+    if (!image->data || image->width < 1 || image->height < 1)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "the image is empty");
+    icseg_window w = icseg_center_window(image->width, image->height, (int32_t)c->info.side);
     ICSEG_TRY(icseg_bicubic_resize(&square, image, &w, error));
     icseg_image_normalize(&square, c->pixels);
     icseg_image_close(&square);

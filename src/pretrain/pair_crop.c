@@ -6,29 +6,16 @@
 #include "image/normalize.h"
 #include "pretrain/pair_source.h"
 
-/* Start of a centred window. Half pixels are rounded to even, as CLIP's preprocessing does. */
-static int64_t center(int64_t size, int64_t side) {
-    int64_t margin = size - side, half = margin / 2;
-    return margin % 2 ? half + half % 2 : half;
-}
-
 static int64_t at_least(int64_t x, int64_t least) { return x > least ? x : least; }
 
-/* A square of `share` of the image's area, but not larger than its short side, somewhere in the image. The image is
- * resized such that the square has `side` pixels. */
+/* A square of a random share of the image's area, but not larger than its short side, somewhere in the image. The image
+ * is resized such that the square has `side` pixels. A share of 1 is CLIP's preprocessing. */
 static icseg_window draw_window(const icseg_pair_crop *crop, icseg_rng *rng, int64_t width, int64_t height) {
+    if (crop->scale_min >= 1) return icseg_center_window(width, height, crop->side);
     int64_t side = crop->side, least = width < height ? width : height;
-    bool middle = crop->scale_min >= 1;
-    double share = middle ? 1 : (double)icseg_rng_range(rng, (float)crop->scale_min, (float)crop->scale_max);
+    double share = (double)icseg_rng_range(rng, (float)crop->scale_min, (float)crop->scale_max);
     double square = fmin((double)least, sqrt(share * (double)width * (double)height)), zoom = (double)side / square;
     icseg_window w = {.width = crop->side, .height = crop->side};
-    if (middle) { /* the long side is rounded down, as in torchvision's Resize */
-        w.full_width = width <= height ? side : side * width / height;
-        w.full_height = width <= height ? side * height / width : side;
-        w.x = center(w.full_width, side);
-        w.y = center(w.full_height, side);
-        return w;
-    }
     w.full_width = at_least(llround((double)width * zoom), side);
     w.full_height = at_least(llround((double)height * zoom), side);
     w.x = (int64_t)icseg_rng_below(rng, (uint64_t)(w.full_width - side + 1));
