@@ -23,6 +23,7 @@ extern const icseg_command icseg_command_calibrate;
 extern const icseg_command icseg_command_classify;
 extern const icseg_command icseg_command_convert;
 extern const icseg_command icseg_command_docs;
+extern const icseg_command icseg_command_explain;
 extern const icseg_command icseg_command_export;
 extern const icseg_command icseg_command_forward;
 extern const icseg_command icseg_command_info;
@@ -71,6 +72,7 @@ const icseg_command *const icseg_commands[] = {
 #ifdef ICSEG_HAS_SERVE
     &icseg_command_serve,
 #endif
+    &icseg_command_explain,
     &icseg_command_calibrate,
     &icseg_command_export,
     &icseg_command_info,

@@ -15,6 +15,7 @@
 #include "icseg/classify.h"
 #include "icseg/config.h"
 #include "icseg/error.h"
+#include "icseg/explain.h"
 #include "icseg/export.h"
 #include "icseg/file.h"
 #include "icseg/image.h"

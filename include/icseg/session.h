@@ -209,7 +209,13 @@ typedef enum icseg_output {
     /** CLIP's embedding of the whole image: F32 (N, C), not normalised. ResNet: the output of attention pooling for the
      * mean of the last feature map. ViT: the class token after the last layer norm and the projection. */
     ICSEG_OUTPUT_IMAGE_EMBEDDING = 1 << 11,
-    ICSEG_OUTPUT_ALL = (1 << 12) - 1 /**< every bit above */
+    /** Where the prompts of each image look: F32 (N, P, h, w), how much each of the P prompt tokens takes from each
+     * position of the embedding stride, or from each region of positions. These are the probabilities of the last
+     * prompt decoder layer's cross-attention, the mean over its heads. What is missing to 1 is what the token takes
+     * from the global token. Models without such a decoder (config.prompt, config.prompt_source) are
+     * ICSEG_ERROR_ARGUMENT. */
+    ICSEG_OUTPUT_PROMPT_ATTENTION = 1 << 12,
+    ICSEG_OUTPUT_ALL = (1 << 13) - 1 /**< every bit above */
 } icseg_output;
 
 /** Which results a run computes, and how. All zero: labels, with the resizing and windows of the model's training. */

@@ -671,141 +671,6 @@ class icseg_classifier_info(Structure):
     ]
 
 
-# enum icseg_export_format
-ICSEG_EXPORT_PNG = 0
-ICSEG_EXPORT_COCO = 1
-ICSEG_EXPORT_LABELME = 2
-ICSEG_EXPORT_YOLO = 3
-ICSEG_EXPORT_GEOJSON = 4
-ICSEG_EXPORT_CVAT = 5
-ICSEG_EXPORT_LABEL_STUDIO = 6
-ICSEG_EXPORT_FORMATS = 7
-
-
-class icseg_export_options(Structure):
-    struct_size: int
-    format: int
-    names: Any
-    classes: int
-    background: bytes | None
-    runs: bool
-    tolerance: float
-    min_area: int
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("format", c_int),
-        ("names", POINTER(c_char_p)),
-        ("classes", c_int32),
-        ("background", c_char_p),
-        ("runs", c_bool),
-        ("tolerance", c_double),
-        ("min_area", c_int64),
-    ]
-
-
-
-class icseg_export_image(Structure):
-    struct_size: int
-    name: bytes | None
-    labels: Any
-    confidence: Any
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("name", c_char_p),
-        ("labels", POINTER(icseg_labels)),
-        ("confidence", POINTER(c_float)),
-    ]
-
-
-
-class icseg_export(Structure):
-    """Opaque."""
-
-
-
-class icseg_onnx_options(Structure):
-    struct_size: int
-    height: int
-    width: int
-    dynamic: bool
-    threads: int
-    int8: bool
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("height", c_int32),
-        ("width", c_int32),
-        ("dynamic", c_bool),
-        ("threads", c_int32),
-        ("int8", c_bool),
-    ]
-
-
-# enum icseg_open_method
-ICSEG_OPEN_AUTO = 0
-ICSEG_OPEN_CLIP = 1
-ICSEG_OPEN_MASKCLIP = 2
-ICSEG_OPEN_SCLIP = 3
-ICSEG_OPEN_CLEARCLIP = 4
-ICSEG_OPEN_NACLIP = 5
-ICSEG_OPEN_NACLIP_VANILLA = 6
-ICSEG_OPEN_KK_REDUCED = 7
-
-
-class icseg_open_vocabulary_options(Structure):
-    struct_size: int
-    weights: bytes | None
-    vocabulary: bytes | None
-    class_names: Any
-    class_count: int
-    templates: Any
-    template_count: int
-    method: int
-    background: bytes | None
-    threshold: float
-    logit_scale: float
-    config: bytes | None
-    cache: bytes | None
-    threads: int
-    state_dict: bytes | None
-    _fields_ = [
-        ("struct_size", c_size_t),
-        ("weights", c_char_p),
-        ("vocabulary", c_char_p),
-        ("class_names", POINTER(c_char_p)),
-        ("class_count", c_size_t),
-        ("templates", POINTER(c_char_p)),
-        ("template_count", c_size_t),
-        ("method", c_int),
-        ("background", c_char_p),
-        ("threshold", c_double),
-        ("logit_scale", c_double),
-        ("config", c_char_p),
-        ("cache", c_char_p),
-        ("threads", c_int32),
-        ("state_dict", c_char_p),
-    ]
-
-
-
-class icseg_open_vocabulary_info(Structure):
-    summary: bytes | None
-    method: int
-    word_count: int
-    background: int
-    threshold: float
-    logit_scale: float
-    cached: bool
-    _fields_ = [
-        ("summary", c_char_p),
-        ("method", c_int),
-        ("word_count", c_int32),
-        ("background", c_int32),
-        ("threshold", c_double),
-        ("logit_scale", c_double),
-        ("cached", c_bool),
-    ]
-
-
 # limits
 ICSEG_TENSOR_MAX_RANK = 8
 
@@ -957,7 +822,8 @@ ICSEG_OUTPUT_SCORES_16 = 256
 ICSEG_OUTPUT_SCORES_32 = 512
 ICSEG_OUTPUT_CLASS_EMBEDDINGS = 1024
 ICSEG_OUTPUT_IMAGE_EMBEDDING = 2048
-ICSEG_OUTPUT_ALL = 4095
+ICSEG_OUTPUT_PROMPT_ATTENTION = 4096
+ICSEG_OUTPUT_ALL = 8191
 
 
 class icseg_run_options(Structure):
@@ -978,6 +844,246 @@ class icseg_run_options(Structure):
 
 class icseg_result(Structure):
     """Opaque."""
+
+
+
+class icseg_explainer(Structure):
+    """Opaque."""
+
+
+
+class icseg_explain_options(Structure):
+    struct_size: int
+    session: Any
+    against: Any
+    name: bytes | None
+    against_name: bytes | None
+    title: bytes | None
+    classes: Any
+    class_count: int
+    top: int
+    eval: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("session", POINTER(icseg_session)),
+        ("against", POINTER(icseg_session)),
+        ("name", c_char_p),
+        ("against_name", c_char_p),
+        ("title", c_char_p),
+        ("classes", POINTER(c_char_p)),
+        ("class_count", c_int32),
+        ("top", c_int32),
+        ("eval", POINTER(icseg_eval_options)),
+    ]
+
+
+# enum icseg_explain_kind
+ICSEG_EXPLAIN_LABELS = 0
+ICSEG_EXPLAIN_CONFIDENCE = 1
+ICSEG_EXPLAIN_ENTROPY = 2
+ICSEG_EXPLAIN_SCORE = 3
+ICSEG_EXPLAIN_ATTENTION = 4
+ICSEG_EXPLAIN_KINDS = 5
+
+
+class icseg_explain_map(Structure):
+    kind: int
+    model: int
+    stride: int
+    index: int
+    width: int
+    height: int
+    values: Any
+    mean: float
+    largest: float
+    low: float
+    high: float
+    covers_width: float
+    covers_height: float
+    global: float
+    file: bytes | None
+    _fields_ = [
+        ("kind", c_int),
+        ("model", c_int32),
+        ("stride", c_int32),
+        ("index", c_int32),
+        ("width", c_int32),
+        ("height", c_int32),
+        ("values", POINTER(c_float)),
+        ("mean", c_double),
+        ("largest", c_double),
+        ("low", c_double),
+        ("high", c_double),
+        ("covers_width", c_double),
+        ("covers_height", c_double),
+        ("global", c_double),
+        ("file", c_char_p),
+    ]
+
+
+
+class icseg_explained_model(Structure):
+    labels: Any
+    classes: Any
+    entropy: float
+    score_mean: Any
+    score_largest: Any
+    _fields_ = [
+        ("labels", icseg_labels),
+        ("classes", icseg_labels_summary),
+        ("entropy", c_double),
+        ("score_mean", (POINTER(c_double) * 4)),
+        ("score_largest", (POINTER(c_double) * 4)),
+    ]
+
+
+
+class icseg_explanation(Structure):
+    models: int
+    map_count: int
+    maps: Any
+    model: Any
+    _fields_ = [
+        ("models", c_int32),
+        ("map_count", c_int32),
+        ("maps", POINTER(icseg_explain_map)),
+        ("model", (icseg_explained_model * 2)),
+    ]
+
+
+# enum icseg_export_format
+ICSEG_EXPORT_PNG = 0
+ICSEG_EXPORT_COCO = 1
+ICSEG_EXPORT_LABELME = 2
+ICSEG_EXPORT_YOLO = 3
+ICSEG_EXPORT_GEOJSON = 4
+ICSEG_EXPORT_CVAT = 5
+ICSEG_EXPORT_LABEL_STUDIO = 6
+ICSEG_EXPORT_FORMATS = 7
+
+
+class icseg_export_options(Structure):
+    struct_size: int
+    format: int
+    names: Any
+    classes: int
+    background: bytes | None
+    runs: bool
+    tolerance: float
+    min_area: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("format", c_int),
+        ("names", POINTER(c_char_p)),
+        ("classes", c_int32),
+        ("background", c_char_p),
+        ("runs", c_bool),
+        ("tolerance", c_double),
+        ("min_area", c_int64),
+    ]
+
+
+
+class icseg_export_image(Structure):
+    struct_size: int
+    name: bytes | None
+    labels: Any
+    confidence: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("name", c_char_p),
+        ("labels", POINTER(icseg_labels)),
+        ("confidence", POINTER(c_float)),
+    ]
+
+
+
+class icseg_export(Structure):
+    """Opaque."""
+
+
+
+class icseg_onnx_options(Structure):
+    struct_size: int
+    height: int
+    width: int
+    dynamic: bool
+    threads: int
+    int8: bool
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("height", c_int32),
+        ("width", c_int32),
+        ("dynamic", c_bool),
+        ("threads", c_int32),
+        ("int8", c_bool),
+    ]
+
+
+# enum icseg_open_method
+ICSEG_OPEN_AUTO = 0
+ICSEG_OPEN_CLIP = 1
+ICSEG_OPEN_MASKCLIP = 2
+ICSEG_OPEN_SCLIP = 3
+ICSEG_OPEN_CLEARCLIP = 4
+ICSEG_OPEN_NACLIP = 5
+ICSEG_OPEN_NACLIP_VANILLA = 6
+ICSEG_OPEN_KK_REDUCED = 7
+
+
+class icseg_open_vocabulary_options(Structure):
+    struct_size: int
+    weights: bytes | None
+    vocabulary: bytes | None
+    class_names: Any
+    class_count: int
+    templates: Any
+    template_count: int
+    method: int
+    background: bytes | None
+    threshold: float
+    logit_scale: float
+    config: bytes | None
+    cache: bytes | None
+    threads: int
+    state_dict: bytes | None
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("weights", c_char_p),
+        ("vocabulary", c_char_p),
+        ("class_names", POINTER(c_char_p)),
+        ("class_count", c_size_t),
+        ("templates", POINTER(c_char_p)),
+        ("template_count", c_size_t),
+        ("method", c_int),
+        ("background", c_char_p),
+        ("threshold", c_double),
+        ("logit_scale", c_double),
+        ("config", c_char_p),
+        ("cache", c_char_p),
+        ("threads", c_int32),
+        ("state_dict", c_char_p),
+    ]
+
+
+
+class icseg_open_vocabulary_info(Structure):
+    summary: bytes | None
+    method: int
+    word_count: int
+    background: int
+    threshold: float
+    logit_scale: float
+    cached: bool
+    _fields_ = [
+        ("summary", c_char_p),
+        ("method", c_int),
+        ("word_count", c_int32),
+        ("background", c_int32),
+        ("threshold", c_double),
+        ("logit_scale", c_double),
+        ("cached", c_bool),
+    ]
 
 
 
@@ -1991,26 +2097,6 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_RANGES_MAX",
         "ICSEG_RANGES_PERCENTILE",
     ],
-    "icseg_export_format": [
-        "ICSEG_EXPORT_PNG",
-        "ICSEG_EXPORT_COCO",
-        "ICSEG_EXPORT_LABELME",
-        "ICSEG_EXPORT_YOLO",
-        "ICSEG_EXPORT_GEOJSON",
-        "ICSEG_EXPORT_CVAT",
-        "ICSEG_EXPORT_LABEL_STUDIO",
-        "ICSEG_EXPORT_FORMATS",
-    ],
-    "icseg_open_method": [
-        "ICSEG_OPEN_AUTO",
-        "ICSEG_OPEN_CLIP",
-        "ICSEG_OPEN_MASKCLIP",
-        "ICSEG_OPEN_SCLIP",
-        "ICSEG_OPEN_CLEARCLIP",
-        "ICSEG_OPEN_NACLIP",
-        "ICSEG_OPEN_NACLIP_VANILLA",
-        "ICSEG_OPEN_KK_REDUCED",
-    ],
     "icseg_tensor_type": [
         "ICSEG_TENSOR_F32",
         "ICSEG_TENSOR_I16",
@@ -2048,7 +2134,36 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_OUTPUT_SCORES_32",
         "ICSEG_OUTPUT_CLASS_EMBEDDINGS",
         "ICSEG_OUTPUT_IMAGE_EMBEDDING",
+        "ICSEG_OUTPUT_PROMPT_ATTENTION",
         "ICSEG_OUTPUT_ALL",
+    ],
+    "icseg_explain_kind": [
+        "ICSEG_EXPLAIN_LABELS",
+        "ICSEG_EXPLAIN_CONFIDENCE",
+        "ICSEG_EXPLAIN_ENTROPY",
+        "ICSEG_EXPLAIN_SCORE",
+        "ICSEG_EXPLAIN_ATTENTION",
+        "ICSEG_EXPLAIN_KINDS",
+    ],
+    "icseg_export_format": [
+        "ICSEG_EXPORT_PNG",
+        "ICSEG_EXPORT_COCO",
+        "ICSEG_EXPORT_LABELME",
+        "ICSEG_EXPORT_YOLO",
+        "ICSEG_EXPORT_GEOJSON",
+        "ICSEG_EXPORT_CVAT",
+        "ICSEG_EXPORT_LABEL_STUDIO",
+        "ICSEG_EXPORT_FORMATS",
+    ],
+    "icseg_open_method": [
+        "ICSEG_OPEN_AUTO",
+        "ICSEG_OPEN_CLIP",
+        "ICSEG_OPEN_MASKCLIP",
+        "ICSEG_OPEN_SCLIP",
+        "ICSEG_OPEN_CLEARCLIP",
+        "ICSEG_OPEN_NACLIP",
+        "ICSEG_OPEN_NACLIP_VANILLA",
+        "ICSEG_OPEN_KK_REDUCED",
     ],
     "icseg_weights_type": [
         "ICSEG_WEIGHTS_F32",
@@ -2155,11 +2270,6 @@ STRUCTS: list[type[Structure]] = [
     icseg_search_result,
     icseg_classifier_options,
     icseg_classifier_info,
-    icseg_export_options,
-    icseg_export_image,
-    icseg_onnx_options,
-    icseg_open_vocabulary_options,
-    icseg_open_vocabulary_info,
     icseg_tensor,
     icseg_session_options,
     icseg_session_cost,
@@ -2167,6 +2277,15 @@ STRUCTS: list[type[Structure]] = [
     icseg_frame,
     icseg_batch,
     icseg_run_options,
+    icseg_explain_options,
+    icseg_explain_map,
+    icseg_explained_model,
+    icseg_explanation,
+    icseg_export_options,
+    icseg_export_image,
+    icseg_onnx_options,
+    icseg_open_vocabulary_options,
+    icseg_open_vocabulary_info,
     icseg_tensor_metadata,
     icseg_build,
     icseg_video_info,
@@ -2550,6 +2669,86 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
         POINTER(icseg_classifier_info),
         [POINTER(icseg_classifier)],
     ),
+    "icseg_tensor_type_size": lambda: (
+        c_size_t,
+        [c_int],
+    ),
+    "icseg_tensor_dense": lambda: (
+        c_int,
+        [POINTER(icseg_tensor), c_int, c_int32, POINTER(c_int64), c_void_p, POINTER(icseg_error)],
+    ),
+    "icseg_session_open": lambda: (
+        c_int,
+        [POINTER(POINTER(icseg_session)), POINTER(icseg_model), POINTER(icseg_session_options), POINTER(icseg_error)],
+    ),
+    "icseg_session_close": lambda: (
+        None,
+        [POINTER(POINTER(icseg_session))],
+    ),
+    "icseg_session_model": lambda: (
+        POINTER(icseg_model),
+        [POINTER(icseg_session)],
+    ),
+    "icseg_session_threads": lambda: (
+        c_int32,
+        [POINTER(icseg_session)],
+    ),
+    "icseg_session_precision": lambda: (
+        c_int,
+        [POINTER(icseg_session)],
+    ),
+    "icseg_session_cost_at": lambda: (
+        c_int,
+        [POINTER(icseg_session), c_int32, c_int32, c_int32, POINTER(icseg_session_cost), POINTER(icseg_error)],
+    ),
+    "icseg_session_layers_at": lambda: (
+        c_int,
+        [POINTER(icseg_session), c_int32, c_int32, c_int32, POINTER(icseg_session_layers), POINTER(icseg_error)],
+    ),
+    "icseg_session_predict": lambda: (
+        c_int,
+        [POINTER(icseg_session), POINTER(icseg_image), POINTER(icseg_eval_options), POINTER(icseg_labels), POINTER(POINTER(c_float)), POINTER(icseg_error)],
+    ),
+    "icseg_session_run": lambda: (
+        c_int,
+        [POINTER(icseg_session), POINTER(icseg_batch), POINTER(icseg_run_options), POINTER(POINTER(icseg_result)), POINTER(icseg_error)],
+    ),
+    "icseg_session_prepare": lambda: (
+        c_int,
+        [POINTER(icseg_session), c_int32, c_int32, c_int32, POINTER(icseg_run_options), POINTER(icseg_error)],
+    ),
+    "icseg_result_tensor": lambda: (
+        c_int,
+        [POINTER(icseg_result), c_int, POINTER(icseg_tensor), POINTER(icseg_error)],
+    ),
+    "icseg_result_outputs": lambda: (
+        c_uint32,
+        [POINTER(icseg_result)],
+    ),
+    "icseg_result_close": lambda: (
+        None,
+        [POINTER(POINTER(icseg_result))],
+    ),
+    "icseg_explainer_open": lambda: (
+        c_int,
+        [POINTER(POINTER(icseg_explainer)), POINTER(icseg_explain_options), POINTER(icseg_error)],
+    ),
+    "icseg_explainer_add": lambda: (
+        c_int,
+        [POINTER(icseg_explainer), c_char_p, POINTER(icseg_image), POINTER(POINTER(icseg_explanation)), POINTER(icseg_error)],
+    ),
+    "icseg_explainer_write_maps": lambda: (
+        c_int,
+        [POINTER(icseg_explainer), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_explainer_write_page": lambda: (
+        c_int,
+        [POINTER(icseg_explainer), c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_explainer_close": lambda: (
+        None,
+        [POINTER(POINTER(icseg_explainer))],
+    ),
     "icseg_export_format_count": lambda: (
         c_int32,
         [],
@@ -2621,66 +2820,6 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_open_method_name": lambda: (
         c_char_p,
         [c_int],
-    ),
-    "icseg_tensor_type_size": lambda: (
-        c_size_t,
-        [c_int],
-    ),
-    "icseg_tensor_dense": lambda: (
-        c_int,
-        [POINTER(icseg_tensor), c_int, c_int32, POINTER(c_int64), c_void_p, POINTER(icseg_error)],
-    ),
-    "icseg_session_open": lambda: (
-        c_int,
-        [POINTER(POINTER(icseg_session)), POINTER(icseg_model), POINTER(icseg_session_options), POINTER(icseg_error)],
-    ),
-    "icseg_session_close": lambda: (
-        None,
-        [POINTER(POINTER(icseg_session))],
-    ),
-    "icseg_session_model": lambda: (
-        POINTER(icseg_model),
-        [POINTER(icseg_session)],
-    ),
-    "icseg_session_threads": lambda: (
-        c_int32,
-        [POINTER(icseg_session)],
-    ),
-    "icseg_session_precision": lambda: (
-        c_int,
-        [POINTER(icseg_session)],
-    ),
-    "icseg_session_cost_at": lambda: (
-        c_int,
-        [POINTER(icseg_session), c_int32, c_int32, c_int32, POINTER(icseg_session_cost), POINTER(icseg_error)],
-    ),
-    "icseg_session_layers_at": lambda: (
-        c_int,
-        [POINTER(icseg_session), c_int32, c_int32, c_int32, POINTER(icseg_session_layers), POINTER(icseg_error)],
-    ),
-    "icseg_session_predict": lambda: (
-        c_int,
-        [POINTER(icseg_session), POINTER(icseg_image), POINTER(icseg_eval_options), POINTER(icseg_labels), POINTER(POINTER(c_float)), POINTER(icseg_error)],
-    ),
-    "icseg_session_run": lambda: (
-        c_int,
-        [POINTER(icseg_session), POINTER(icseg_batch), POINTER(icseg_run_options), POINTER(POINTER(icseg_result)), POINTER(icseg_error)],
-    ),
-    "icseg_session_prepare": lambda: (
-        c_int,
-        [POINTER(icseg_session), c_int32, c_int32, c_int32, POINTER(icseg_run_options), POINTER(icseg_error)],
-    ),
-    "icseg_result_tensor": lambda: (
-        c_int,
-        [POINTER(icseg_result), c_int, POINTER(icseg_tensor), POINTER(icseg_error)],
-    ),
-    "icseg_result_outputs": lambda: (
-        c_uint32,
-        [POINTER(icseg_result)],
-    ),
-    "icseg_result_close": lambda: (
-        None,
-        [POINTER(POINTER(icseg_result))],
     ),
     "icseg_tensor_read": lambda: (
         c_int,

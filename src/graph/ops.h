@@ -35,6 +35,9 @@ icseg_value icseg_grid_attention(icseg_graph *g, icseg_value q, icseg_value k, i
                                  icseg_attention_grid grid);
 /* qkv (B, L, 3W): [q | k | v] in the last axis, the output of one linear layer -> (B, L, W). */
 icseg_value icseg_attention_packed(icseg_graph *g, icseg_value qkv, int heads);
+/* q (B, Lq, W), k (B, Lk, W) -> the probabilities softmax(q k^T / sqrt(width / heads)), the mean over heads: (B, Lq,
+ * Lk). No gradient. */
+icseg_value icseg_attention_weights(icseg_graph *g, icseg_value q, icseg_value k, int heads);
 /* Shared-prefix causal attention (docs/method.md 2). qkv (B, L, 3W), L = prefix + sum of lengths: rows 0 .. prefix-1
  * attend causally to the prefix; then `count` segments of lengths[i] rows, each attending to the whole prefix and
  * causally to its own rows. lengths is copied. -> (B, L, W). Plain C. */

@@ -5,7 +5,7 @@
 
 #include "icseg/session.h"
 
-enum { ICSEG_OUTPUTS = 12 };
+enum { ICSEG_OUTPUTS = 13 };
 
 struct icseg_result {
     uint32_t outputs;

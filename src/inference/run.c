@@ -55,6 +55,15 @@ static icseg_status check_scores(const run *r, icseg_error *error) {
     return ICSEG_OK;
 }
 
+static icseg_status check_attention(const run *r, icseg_error *error) {
+    const icseg_model *m = r->session->model;
+    if (!(r->outputs & ICSEG_OUTPUT_PROMPT_ATTENTION) || (!m->open && icseg_config_decodes_prompts(&m->config)))
+        return ICSEG_OK;
+    return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "outputs", ICSEG_REMEDY_SET_FIELD,
+                            "the prompts of the model do not read positions of the image; see icseg_config.prompt and "
+                            "icseg_config.prompt_source");
+}
+
 static icseg_status check_outputs(const run *r, icseg_error *error) {
     if (r->outputs & ~(uint32_t)ICSEG_OUTPUT_ALL)
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "outputs", ICSEG_REMEDY_SET_FIELD,
@@ -74,6 +83,7 @@ static icseg_status check_outputs(const run *r, icseg_error *error) {
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, r->eval.resize_short ? "resize_short" : "scale_count",
                                 ICSEG_REMEDY_SET_FIELD,
                                 "tensor: a tensor cannot be resized; resize it beforehand, or pass frames");
+    ICSEG_TRY(check_attention(r, error));
     return check_scores(r, error);
 }
 
@@ -160,7 +170,8 @@ static icseg_status copy_network(const run *r, const icseg_prepared_network *n, 
                {ICSEG_OUTPUT_SCORES_16, n->network.score[2]},
                {ICSEG_OUTPUT_SCORES_32, n->network.score[3]},
                {ICSEG_OUTPUT_CLASS_EMBEDDINGS, n->network.text},
-               {ICSEG_OUTPUT_IMAGE_EMBEDDING, n->network.embedding}};
+               {ICSEG_OUTPUT_IMAGE_EMBEDDING, n->network.embedding},
+               {ICSEG_OUTPUT_PROMPT_ATTENTION, n->network.attention}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         if (r->outputs & all[i].output) ICSEG_TRY(copy_value(r, n, all[i].value, all[i].output, error));
     return ICSEG_OK;
@@ -169,7 +180,8 @@ static icseg_status copy_network(const run *r, const icseg_prepared_network *n, 
 static uint32_t keep_of(const run *r) {
     return ICSEG_KEEP_LOGITS | (r->outputs & SCORES ? ICSEG_KEEP_SCORES : 0) |
            (r->outputs & ICSEG_OUTPUT_CLASS_EMBEDDINGS ? ICSEG_KEEP_TEXT : 0) |
-           (r->outputs & ICSEG_OUTPUT_IMAGE_EMBEDDING ? ICSEG_KEEP_EMBEDDING : 0);
+           (r->outputs & ICSEG_OUTPUT_IMAGE_EMBEDDING ? ICSEG_KEEP_EMBEDDING : 0) |
+           (r->outputs & ICSEG_OUTPUT_PROMPT_ATTENTION ? ICSEG_KEEP_ATTENTION : 0);
 }
 
 /* -- whole images at their own size: the network itself computes the labels */

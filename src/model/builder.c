@@ -221,26 +221,29 @@ icseg_value icseg_build_dense_block(icseg_builder *b, int index, icseg_value x, 
     return y;
 }
 
-/* x attends to memory; four linear layers, only the last with a bias. */
-static icseg_value decoder_attention(icseg_builder *b, const char *name, icseg_value x, icseg_value memory, int heads) {
+/* x attends to memory; four linear layers, only the last with a bias. *weights, unless NULL: the probabilities. */
+static icseg_value decoder_attention(icseg_builder *b, const char *name, icseg_value x, icseg_value memory, int heads,
+                                     icseg_value *weights) {
     int64_t width = icseg_graph_dim(b->graph, x, -1);
     icseg_graph_push(b->graph, "%s", name);
     icseg_value q = icseg_build_linear(b, "q_proj", x, width, false);
     icseg_value k = icseg_build_linear(b, "k_proj", memory, width, false);
     icseg_value v = icseg_build_linear(b, "v_proj", memory, width, false);
+    if (weights) *weights = icseg_attention_weights(b->graph, q, k, heads);
     icseg_value y = icseg_build_linear(b, "proj", icseg_attention(b->graph, q, k, v, heads), width, true);
     icseg_graph_pop(b->graph);
     return y;
 }
 
-icseg_value icseg_build_decoder_layer(icseg_builder *b, icseg_value x, icseg_value memory, int heads) {
+icseg_value icseg_build_decoder_layer(icseg_builder *b, icseg_value x, icseg_value memory, int heads,
+                                      icseg_value *weights) {
     icseg_graph *g = b->graph;
     int64_t width = icseg_graph_dim(g, x, -1);
     float p = (float)b->config->dropout;
     icseg_value y = icseg_build_layer_norm(b, "norm1", x);
-    y = decoder_attention(b, "self_attn", y, y, heads);
+    y = decoder_attention(b, "self_attn", y, y, heads, NULL);
     x = icseg_add(g, x, icseg_dropout(g, y, p, ICSEG_DROPOUT_ELEMENT));
-    y = decoder_attention(b, "cross_attn", icseg_build_layer_norm(b, "norm2", x), memory, heads);
+    y = decoder_attention(b, "cross_attn", icseg_build_layer_norm(b, "norm2", x), memory, heads, weights);
     x = icseg_add(g, x, icseg_dropout(g, y, p, ICSEG_DROPOUT_ELEMENT));
     y = icseg_build_layer_norm(b, "norm3", x);
     icseg_graph_push(g, "mlp");

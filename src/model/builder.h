@@ -17,6 +17,7 @@ typedef struct icseg_builder {
     bool declare;         /* create missing parameters */
     bool freeze_bn;       /* the image encoder's batch norms use and keep their running statistics */
     bool keep_statistics; /* batch norms use the batch's statistics, and keep the running ones */
+    icseg_value *read;    /* NULL, or receives what the prompts of each image read (icseg_build_prompts) */
     bool dino_positions;  /* positions are resampled bicubically, with DINO's factors; else bilinearly */
 } icseg_builder;
 
@@ -75,8 +76,10 @@ typedef struct icseg_dense_block {
 icseg_value icseg_build_dense_block(icseg_builder *b, int index, icseg_value x, int heads, int64_t h, int64_t w,
                                     const icseg_dense_block *how);
 
-/* The pre-norm decoder layer of prompt learner and context decoder: x (B, N, W), memory (B, M, W) -> (B, N, W). */
-icseg_value icseg_build_decoder_layer(icseg_builder *b, icseg_value x, icseg_value memory, int heads);
+/* The pre-norm decoder layer of prompt learner and context decoder: x (B, N, W), memory (B, M, W) -> (B, N, W).
+ * *weights, unless NULL: the probabilities of its cross-attention, the mean over heads, (B, N, M). */
+icseg_value icseg_build_decoder_layer(icseg_builder *b, icseg_value x, icseg_value memory, int heads,
+                                      icseg_value *weights);
 
 /* What the text encoder reads, class by class: one name each, or names whose embeddings are averaged (docs/method.md).
  */
@@ -116,7 +119,9 @@ icseg_value icseg_build_class_text(icseg_builder *b, icseg_value prompts, const 
 /* The encoder of one text for each image, in training: ids (B, L) of I32, rows (B) of I32, the index of each text's EOS
  * in the B * L tokens -> (B, C). What follows EOS does not matter, because attention is causal. */
 icseg_value icseg_build_captions(icseg_builder *b, icseg_value ids, icseg_value ends);
-/* (B, N, D), or (1, N, D) for static prompts, which do not read the image. */
+/* (B, N, D), or (1, N, D) for static prompts, which do not read the image. *b->read, if prompts read positions: how
+ * much the last decoder layer's cross-attention takes from each position or region, the mean over heads, (B, N, h, w).
+ * The rest of 1 is what it takes from the global token. */
 icseg_value icseg_build_prompts(icseg_builder *b, const icseg_features *features);
 /* DenseCLIP's post-model prompting: text (Bt, K, C), tokens (B, 1 + HW, C) -> (B, K, C). */
 icseg_value icseg_build_post_prompt(icseg_builder *b, icseg_value text, icseg_value tokens);

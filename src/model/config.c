@@ -131,6 +131,12 @@ bool icseg_config_contrasts(const icseg_config *c, int level) {
     return c->contrast_weight > 0 && (any ? c->contrast_strides[level] : level == icseg_config_embed_level(c));
 }
 
+int64_t icseg_config_region_side(const icseg_config *c, int64_t height, int64_t width) {
+    int64_t side = c->prompt_source == ICSEG_PROMPT_FROM_REGIONS ? c->prompt_region : 1;
+    if (side > height) side = height;
+    return side > width ? width : side;
+}
+
 bool icseg_config_decodes_prompts(const icseg_config *c) {
     return c->prompt == ICSEG_PROMPT_INSTANCE && c->prompt_source != ICSEG_PROMPT_FROM_GLOBAL;
 }

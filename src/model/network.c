@@ -54,6 +54,7 @@ static void build_forward(icseg_builder *b, const icseg_texts *texts, const icse
     const icseg_config *c = b->config;
     icseg_features f =
         c->backbone == ICSEG_BACKBONE_RESNET ? icseg_build_resnet(b, n->image) : icseg_build_vit(b, n->image);
+    b->read = o->keep & ICSEG_KEEP_ATTENTION ? &n->attention : NULL;
     n->text = n->given_text != ICSEG_NONE ? n->given_text : build_text(b, &f, texts);
     if (c->post_prompt) n->text = icseg_build_post_prompt(b, n->text, f.tokens);
     icseg_build_alignment(b, &f, n->text, n->score, o->losses && remembers(c) ? &n->positions : NULL);
@@ -157,6 +158,7 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
     if (declare) contrast_memory(&b);
     if (o->keep & ICSEG_KEEP_LOGITS) icseg_graph_keep(g, n->logits, "logits");
     if (o->keep & ICSEG_KEEP_TEXT) icseg_graph_keep(g, n->text, "text");
+    if (o->keep & ICSEG_KEEP_ATTENTION) icseg_graph_keep(g, n->attention, "attention");
     if (o->keep & ICSEG_KEEP_EMBEDDING) icseg_graph_keep(g, n->embedding, "embedding");
     for (int i = 0; i < ICSEG_LEVELS && o->keep & ICSEG_KEEP_SCORES; i++) icseg_graph_keep(g, n->score[i], "score");
     if (o->predict_height > 0) {

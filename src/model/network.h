@@ -13,7 +13,8 @@ enum {
     ICSEG_KEEP_SCORES = 2,
     ICSEG_KEEP_TEXT = 4,
     ICSEG_KEEP_OUTPUTS = ICSEG_KEEP_LOGITS | ICSEG_KEEP_SCORES | ICSEG_KEEP_TEXT,
-    ICSEG_KEEP_EMBEDDING = 8 /* of the image; computed separately only with this */
+    ICSEG_KEEP_EMBEDDING = 8, /* of the image; computed separately only with this */
+    ICSEG_KEEP_ATTENTION = 16 /* of the prompts; computed only with this */
 };
 
 /* Options of a network. Zero-initialise first: sessions compare options bytewise. */
@@ -41,6 +42,7 @@ typedef struct icseg_network {
     icseg_value given_text;          /* input (1, K, C), with options.text_given */
     icseg_value text;                /* (Bt, K, C); Bt = 1 if the text does not depend on the image */
     icseg_value embedding;           /* (B, 1, C): CLIP's global token, with ICSEG_KEEP_EMBEDDING */
+    icseg_value attention;           /* (B, N, h, w): of the prompts (icseg_build_prompts), with ICSEG_KEEP_ATTENTION */
     icseg_value positions;           /* (B, h, w, C) at unit length, which the contrastive loss remembers */
     icseg_value score[ICSEG_LEVELS]; /* (B, h, w, K), aligned levels */
     icseg_value logits;              /* (B, h, w, K), of the size of the first level */

@@ -2,6 +2,7 @@
  * Instance-conditioned prompts before the text encoder (reference: PromptLearner) and DenseCLIP's post-model prompting
  * after it (reference: PostPrompt). */
 #include "model/builder.h"
+#include "model/config.h"
 
 /* LayerNorm, Linear, LayerNorm of the image's tokens: (B, M, C) -> (B, M, width). */
 static icseg_value image_memory(icseg_builder *b, const char *name, icseg_value tokens, int64_t width) {
@@ -12,11 +13,12 @@ static icseg_value image_memory(icseg_builder *b, const char *name, icseg_value 
     return x;
 }
 
-static icseg_value decoder(icseg_builder *b, const char *name, int layers, icseg_value x, icseg_value memory,
-                           int heads) {
+/* *weights, unless NULL: those of the last layer. */
+static icseg_value decoder(icseg_builder *b, icseg_value x, icseg_value memory, int layers, int heads,
+                           icseg_value *weights) {
     for (int i = 0; i < layers; i++) {
-        icseg_graph_push(b->graph, "%s.%d", name, i);
-        x = icseg_build_decoder_layer(b, x, memory, heads);
+        icseg_graph_push(b->graph, "%d", i);
+        x = icseg_build_decoder_layer(b, x, memory, heads, i == layers - 1 ? weights : NULL);
         icseg_graph_pop(b->graph);
     }
     return x;
@@ -39,14 +41,21 @@ static icseg_value region_tokens(icseg_builder *b, const icseg_features *feature
     icseg_graph *g = b->graph;
     icseg_value tokens = features->tokens;
     int64_t batch = icseg_graph_dim(g, tokens, 0), channels = icseg_graph_dim(g, tokens, 2);
-    int64_t h = features->height, w = features->width, side = b->config->prompt_region;
-    if (side > h) side = h;
-    if (side > w) side = w;
+    int64_t h = features->height, w = features->width, side = icseg_config_region_side(b->config, h, w);
     icseg_value x = icseg_reshape(g, icseg_slice(g, tokens, 1, 1, h * w), ICSEG_SHAPE(batch, h, w, channels));
     x = icseg_avg_pool(g, x, (int)side);
     icseg_value both[] = {icseg_slice(g, tokens, 1, 0, 1),
                           icseg_reshape(g, x, ICSEG_SHAPE(batch, (h / side) * (w / side), channels))};
     return icseg_concat(g, 2, both, 1);
+}
+
+/* weights (B, N, 1 + positions or regions) -> those of the positions or regions, (B, N, h, w). */
+static icseg_value positions_of(icseg_builder *b, icseg_value weights, const icseg_features *features) {
+    icseg_graph *g = b->graph;
+    int64_t side = icseg_config_region_side(b->config, features->height, features->width);
+    int64_t h = features->height / side, w = features->width / side;
+    return icseg_reshape(g, icseg_slice(g, weights, 2, 1, h * w),
+                         ICSEG_SHAPE(icseg_graph_dim(g, weights, 0), icseg_graph_dim(g, weights, 1), h, w));
 }
 
 /* Queries read the image: (B, N, D). */
@@ -59,7 +68,10 @@ static icseg_value decoded_prompts(icseg_builder *b, const icseg_features *featu
     icseg_value query = icseg_build_param(b, "query", ICSEG_SHAPE(c->prompt_tokens, c->prompt_width),
                                           ICSEG_LAYOUT_PLAIN, ICSEG_INIT_NORMAL, 0.02f);
     icseg_value q = icseg_repeat(g, query, icseg_graph_dim(g, tokens, 0));
-    q = decoder(b, "layers", c->prompt_layers, q, memory, c->prompt_heads);
+    icseg_graph_push(g, "layers");
+    q = decoder(b, q, memory, c->prompt_layers, c->prompt_heads, b->read);
+    icseg_graph_pop(g);
+    if (b->read) *b->read = positions_of(b, *b->read, features);
     icseg_graph_push(g, "out");
     q = residual(b, "1", icseg_build_layer_norm(b, "0", q));
     icseg_graph_pop(g);
@@ -104,7 +116,9 @@ icseg_value icseg_build_post_prompt(icseg_builder *b, icseg_value text, icseg_va
     icseg_graph_push(g, "text_proj");
     icseg_value x = icseg_build_linear(b, "1", icseg_build_layer_norm(b, "0", text), c->post_width, true);
     icseg_graph_pop(g);
-    x = decoder(b, "decoder", c->post_layers, x, memory, c->post_heads);
+    icseg_graph_push(g, "decoder");
+    x = decoder(b, x, memory, c->post_layers, c->post_heads, NULL);
+    icseg_graph_pop(g);
     icseg_graph_push(g, "out_proj");
     x = icseg_build_linear(b, "1", icseg_build_layer_norm(b, "0", x), width, true);
     icseg_graph_pop(g);

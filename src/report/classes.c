@@ -3,7 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "report/html.h"
+#include "html/html.h"
+#include "html/picture.h"
 #include "report/sections.h"
 
 enum {
@@ -39,7 +40,7 @@ static void put_class(const icseg_report_page *page, int32_t c, double labelled)
     icseg_string_printf(out, "<tr><th scope=\"row\" data-v=\"");
     icseg_html_text(out, page->in->class_names[c]);
     icseg_string_printf(out, "\">");
-    icseg_report_swatch(page, c);
+    icseg_html_swatch(page->out, page->in->palette, c);
     icseg_html_text(out, page->in->class_names[c]);
     icseg_string_printf(out, "</th>");
     put_bar(out, "main", m->iou[c]);
@@ -136,10 +137,10 @@ static void put_pairs(const icseg_report_page *page, const pair *pairs, int foun
                         "</thead>\n<tbody>\n");
     for (int i = 0; i < found; i++) {
         icseg_string_printf(out, "<tr><td>");
-        icseg_report_swatch(page, pairs[i].label);
+        icseg_html_swatch(page->out, page->in->palette, pairs[i].label);
         icseg_html_text(out, names[pairs[i].label]);
         icseg_string_printf(out, "<span class=\"arrow\">&#8594;</span>");
-        icseg_report_swatch(page, pairs[i].prediction);
+        icseg_html_swatch(page->out, page->in->palette, pairs[i].prediction);
         icseg_html_text(out, names[pairs[i].prediction]);
         icseg_string_printf(out, "</td><td>%.2f %%</td><td>%.1f %%</td></tr>\n",
                             100 * (double)pairs[i].count / (double)all,

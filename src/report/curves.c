@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/compare.h"
-#include "report/html.h"
+#include "html/html.h"
 #include "report/plot.h"
 #include "report/sections.h"
 

@@ -5,7 +5,7 @@
 #include <math.h>
 
 #include "base/file.h"
-#include "report/html.h"
+#include "html/html.h"
 #include "report/jsonl.h"
 #include "report/page_parts.h"
 

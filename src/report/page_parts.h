@@ -15,8 +15,6 @@ typedef struct icseg_report_page {
     icseg_arena *arena;
 } icseg_report_page;
 
-/* A small square in the colour of a class; nothing without a palette. */
-void icseg_report_swatch(const icseg_report_page *page, int32_t label);
 /* "12 min 03 s", "5 h 02 min", "3 d 4 h". */
 void icseg_report_time(char *out, size_t size, double seconds);
 /* "38.9", or a dash if `share` is not finite. */

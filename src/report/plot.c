@@ -9,7 +9,7 @@
 
 #include "base/compare.h"
 #include "base/memory.h"
-#include "report/html.h"
+#include "html/html.h"
 
 enum { MAX_TICKS = 16, MARGIN_LEFT = 46, MARGIN_RIGHT = 14, MARGIN_TOP = 10, MARGIN_BOTTOM = 26, MIN_SMOOTHED = 20 };
 

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/struct_size.h"
 #include "icseg/version.h"
-#include "report/html.h"
+#include "html/html.h"
 #include "report/sections.h"
 
 enum { MAX_SAMPLES = 1000 };

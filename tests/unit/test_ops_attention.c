@@ -106,6 +106,29 @@ static void self(const op_case *c, const double *const *in, double *out) {
     attention(&copy, same, out);
 }
 
+static icseg_value build_attention_weights(icseg_graph *g, const icseg_value *in, const op_case *c) {
+    return icseg_attention_weights(g, in[0], in[1], (int)c->number[HEADS]);
+}
+
+static void attention_weights(const op_case *c, const double *const *in, double *out) {
+    const int64_t *q = c->input[0].shape.dim, keys = c->input[1].shape.dim[1], width = q[2];
+    int64_t heads = (int64_t)c->number[HEADS], depth = width / heads;
+    double score[64];
+    assert_true(keys <= 64);
+    for (int64_t i = 0; i < q[0] * q[1] * keys; i++) out[i] = 0;
+    for (int64_t i = 0; i < q[0] * q[1]; i++)
+        for (int64_t h = 0; h < heads; h++) {
+            double sum = 0;
+            for (int64_t j = 0; j < keys; j++) {
+                score[j] = 0;
+                for (int64_t d = h * depth; d < (h + 1) * depth; d++)
+                    score[j] += in[0][i * width + d] * in[1][(i / q[1] * keys + j) * width + d];
+                sum += score[j] = exp(score[j] / sqrt((double)depth));
+            }
+            for (int64_t j = 0; j < keys; j++) out[i * keys + j] += score[j] / sum / (double)heads;
+        }
+}
+
 #define X(...)                                                                                                         \
     { OP_PARAM, ICSEG_SHAPE(__VA_ARGS__), 0 }
 #define FIXED(...)                                                                                                     \
@@ -120,6 +143,12 @@ static void self(const op_case *c, const double *const *in, double *out) {
 #define ATTENTION_PACKED(LABEL, HEADS_, ...)                                                                           \
     {                                                                                                                  \
         "attention_packed", LABEL, 1, {__VA_ARGS__}, build_attention_packed, attention_packed, 5e-6, 2e-5, true,       \
+            {HEADS_}, NULL                                                                                             \
+    }
+
+#define ATTENTION_WEIGHTS(LABEL, HEADS_, ...)                                                                          \
+    {                                                                                                                  \
+        "attention_weights", LABEL, 2, {__VA_ARGS__}, build_attention_weights, attention_weights, 5e-6, 0, false,      \
             {HEADS_}, NULL                                                                                             \
     }
 
@@ -147,6 +176,9 @@ static void attention_agrees_with_its_definition(void **state) {
         ATTENTION_PACKED("one row", 2, X(2, 1, 12)),
         ATTENTION_PACKED("depth 64, as in CLIP", 2, X(1, 33, 384)),
         ATTENTION_PACKED("blocks of query rows", 2, X(1, 301, 12)),
+        ATTENTION_WEIGHTS("one head", 1, FIXED(1, 5, 8), FIXED(1, 7, 8)),
+        ATTENTION_WEIGHTS("heads and images", 4, FIXED(3, 5, 24), FIXED(3, 50, 24)),
+        ATTENTION_WEIGHTS("one key", 2, FIXED(2, 3, 6), FIXED(2, 1, 6)),
     };
     op_check_all(cases, sizeof cases / sizeof *cases);
 }
@@ -160,6 +192,7 @@ static void random_sizes_agree(void **state) {
         const op_case cases[] = {
             ATTENTION(NULL, heads, X(b, queries, width), X(b, keys, width), X(b, keys, width)),
             ATTENTION_PACKED(NULL, heads, X(b, keys, 3 * width)),
+            ATTENTION_WEIGHTS(NULL, heads, FIXED(b, queries, width), FIXED(b, keys, width)),
         };
         op_check_draw(cases, sizeof cases / sizeof *cases, draw);
     }
@@ -199,6 +232,29 @@ static void shapes_that_do_not_fit_are_refused(void **state) {
     }
 }
 
+static void weights_of_shapes_that_do_not_fit_are_refused(void **state) {
+    (void)state;
+    const struct {
+        icseg_shape q, k;
+        int heads;
+    } wrong[] = {
+        {ICSEG_SHAPE(1, 4, 8), ICSEG_SHAPE(1, 5, 6), 2}, {ICSEG_SHAPE(2, 4, 8), ICSEG_SHAPE(1, 5, 8), 2},
+        {ICSEG_SHAPE(1, 4, 8), ICSEG_SHAPE(1, 5, 8), 3}, {ICSEG_SHAPE(1, 4, 8), ICSEG_SHAPE(1, 5, 8), 0},
+        {ICSEG_SHAPE(4, 8), ICSEG_SHAPE(5, 8), 2},
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        icseg_error error = {0};
+        icseg_graph *g;
+        char text[ICSEG_SHAPE_TEXT];
+        assert_int_equal(icseg_graph_open(&g, false, &error), ICSEG_OK);
+        icseg_attention_weights(g, icseg_graph_input(g, "q", ICSEG_F32, wrong[i].q),
+                                icseg_graph_input(g, "k", ICSEG_F32, wrong[i].k), wrong[i].heads);
+        assert_int_equal(icseg_graph_status(g, &error), ICSEG_ERROR_SHAPE);
+        assert_non_null(strstr(error.message, icseg_shape_text(wrong[i].k, text, sizeof text)));
+        icseg_graph_close(&g);
+    }
+}
+
 static void grids_that_do_not_fit_are_refused(void **state) {
     (void)state;
     static const icseg_attention_grid wrong[] = {{2, 3, 1}, {-2, -2, 1}, {2, 0, 1}, {2, 2, 0}, {2, 2, NAN}};
@@ -219,6 +275,7 @@ int main(void) {
         cmocka_unit_test(attention_agrees_with_its_definition),
         cmocka_unit_test(random_sizes_agree),
         cmocka_unit_test(shapes_that_do_not_fit_are_refused),
+        cmocka_unit_test(weights_of_shapes_that_do_not_fit_are_refused),
         cmocka_unit_test(grids_that_do_not_fit_are_refused),
     };
     return cmocka_run_group_tests_name("attention", tests, NULL, NULL);

@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "icseg/report.h"
-#include "report/html.h"
+#include "html/html.h"
 #include "report/jsonl.h"
 #include "report/plot.h"
 

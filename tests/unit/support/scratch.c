@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_FILES = 8, PATH_SIZE = 128 };
+enum { MAX_FILES = 32, PATH_SIZE = 128 };
 
 char test_scratch_folder[] = "/tmp/icseg_test_XXXXXX";
 static char path[MAX_FILES][PATH_SIZE];

@@ -3,7 +3,7 @@
  * shows the values of curves under the pointer. The page is complete without the script. */
 #include <string.h>
 
-#include "report/html.h"
+#include "html/html.h"
 
 /* In pieces, because C guarantees string literals of at most 4095 bytes. The script does not contain '<' or '&', so
  * that the page is well-formed XML. */
@@ -106,9 +106,15 @@ static const char *const style[] = {
     ".sample p{display:flex;flex-wrap:wrap;justify-content:space-between;gap:0 18px;margin:0 0 9px;font-size:13.5px}\n"
     ".sample p b{font-weight:600;overflow-wrap:anywhere}.sample p span{color:var(--muted)}\n"
     ".triple{display:grid;grid-template-columns:repeat(3,1fr);gap:10px}\n"
+    ".maps{display:grid;grid-template-columns:repeat(4,1fr);gap:10px}\n"
+    ".maps img{display:block;width:100%;height:auto;border-radius:7px;background:var(--track)}\n"
     ".triple img,.triple .none{display:block;width:100%;height:auto;border-radius:7px;background:var(--track)}\n"
     ".triple .none{height:100%;min-height:80px;display:grid;place-items:center;color:var(--muted)}\n"
-    ".triple figcaption{font-size:12.5px;color:var(--muted);margin-top:4px}\n"
+    ".triple figcaption,.maps figcaption{font-size:12.5px;color:var(--muted);margin-top:4px}\n"
+    "h3{margin:26px 0 4px;font-size:16px}\n"
+    ".scale{display:flex;flex-wrap:wrap;align-items:center;gap:4px 16px;margin:14px 0 8px;font-size:13.5px}\n"
+    ".ramp{display:inline-flex;align-items:center;gap:8px;color:var(--muted)}\n"
+    ".ramp i{width:180px;height:10px;border-radius:3px}\n"
     ".hatch{background:repeating-linear-gradient(135deg,#a3a3a3 0 3px,#858585 3px 6px)}\n"
     "pre{margin:0;padding:16px 20px;overflow:auto;max-height:680px;font:13px/1.6 "
     "ui-monospace,SFMono-Regular,Menlo,Consolas,"
@@ -117,6 +123,7 @@ static const char *const style[] = {
     "@media(max-width:900px){.plots>*,.plots>.wide{grid-column:span 6}.figures{grid-template-columns:repeat(3,1fr)}"
     ".figures .hero{grid-row:auto;grid-column:1/-1}main{padding:24px 14px "
     "40px}.wide-only{display:none}th,td{padding:7px 10px}}\n"
+    "@media(max-width:700px){.maps{grid-template-columns:repeat(2,1fr)}}\n"
     "@media(max-width:520px){.figures{grid-template-columns:repeat(2,1fr)}.triple{gap:5px}.sample{padding:10px}h1{font-"
     "size:25px}}\n"
     "@media print{body{background:#fff}.scroll,pre{max-height:none}.card{break-inside:avoid}}\n",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Pieces of HTML: escaped text, inline images, and the head and tail of a self-contained page. The output is also
  * well-formed XML. */
-#ifndef ICSEG_REPORT_HTML_H
-#define ICSEG_REPORT_HTML_H
+#ifndef ICSEG_HTML_HTML_H
+#define ICSEG_HTML_HTML_H
 
 #include <stddef.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Escaping and base64. */
-#include "report/html.h"
+#include "html/html.h"
 
 #include <stdbool.h>
 #include <stdint.h>
