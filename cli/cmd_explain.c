@@ -116,10 +116,10 @@ static json_t *tokens_json(const icseg_explanation *found, int32_t model, bool *
     for (int32_t i = 0; i < found->map_count; i++) {
         const icseg_explain_map *map = &found->maps[i];
         if (map->kind != ICSEG_EXPLAIN_ATTENTION || map->model != model) continue;
-        json_add(
-            list,
-            json_pack("{s:i, s:f, s:f}", "token", (int)map->index + 1, "global", map->global, "largest", map->largest),
-            failed);
+        json_add(list,
+                 json_pack("{s:i, s:f, s:f}", "token", (int)map->index + 1, "global", map->global_share, "largest",
+                           map->largest),
+                 failed);
     }
     return list;
 }

@@ -76,7 +76,7 @@ typedef struct icseg_explain_map {
     double covers_width; /**< the part of the image's width that the map covers, from the left: 1, or less for ATTENTION
                               to regions, which leave out positions that do not fill a region */
     double covers_height; /**< the same of the height, from the top */
-    double global;        /**< ATTENTION: what the token takes from the global token; with the values it adds up to 1 */
+    double global_share;  /**< ATTENTION: what the token takes from the global token; with the values it adds up to 1 */
     const char *file;     /**< the name of its file, such as "street_score_8_road.png" */
 } icseg_explain_map;
 

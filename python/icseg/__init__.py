@@ -31,6 +31,7 @@ from .errors import (
     ShapeError,
     UnsupportedError,
 )
+from .explanations import ExplainedMap, explain
 from .export import Export, ExportFormat
 from .image import (
     ImageInfo, encode_image, image_extensions, image_info, image_size, read_image, resize, write_image,
@@ -85,6 +86,8 @@ __all__ = [
     "Error",
     "EvalOptions",
     "evaluate",
+    "explain",
+    "ExplainedMap",
     "Export",
     "ExportFormat",
     "FileError",

@@ -900,7 +900,7 @@ class icseg_explain_map(Structure):
     high: float
     covers_width: float
     covers_height: float
-    global: float
+    global_share: float
     file: bytes | None
     _fields_ = [
         ("kind", c_int),
@@ -916,7 +916,7 @@ class icseg_explain_map(Structure):
         ("high", c_double),
         ("covers_width", c_double),
         ("covers_height", c_double),
-        ("global", c_double),
+        ("global_share", c_double),
         ("file", c_char_p),
     ]
 

@@ -28,7 +28,7 @@ ABI = f"{c.ICSEG_VERSION_NUMBER // 10000}.{c.ICSEG_VERSION_NUMBER // 100 % 100}"
 
 # Functions that compute in several threads, which do not exist in a forked child. There, they would wait for ever.
 COMPUTING = (
-    "icseg_session_", "icseg_train", "icseg_evaluate", "icseg_calibrator_", "icseg_classifier_", "icseg_bench_",
+    "icseg_session_", "icseg_explainer_", "icseg_train", "icseg_evaluate", "icseg_calibrator_", "icseg_classifier_", "icseg_bench_",
     "icseg_parity_", "icseg_model_open", "icseg_model_create", "icseg_model_save", "icseg_weights_convert",
     "icseg_dataset_check", "icseg_dataset_split", "icseg_import_run", "icseg_synth_write",
 )

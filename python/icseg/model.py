@@ -609,6 +609,22 @@ class Model(Closing):
         """
         return self._compute(images, c.ICSEG_OUTPUT_CLASS_EMBEDDINGS, options)
 
+    def prompt_attention(self, images: Any, *, options: Optional[EvalOptions] = None) -> Any:
+        """How much each prompt token takes from each position, of a model whose prompts read positions of the image.
+
+        Args:
+            images: as for `logits`.
+            options: as for `logits`.
+
+        Returns:
+            float32 (tokens, h, w), where h and w are those of the embedding stride or of its regions; what is missing to 1
+            is the share of the global token. A list of such arrays for a list; (N, tokens, h, w) for an array of images.
+
+        Raises:
+            ArgumentError: the prompts do not read positions.
+        """
+        return self._compute(images, c.ICSEG_OUTPUT_PROMPT_ATTENTION, options)
+
     @cached_property
     def text_features(self) -> NDArray[np.float32]:
         """float32 (classes, channels): the embeddings of the classes, of a model whose prompts do not depend on the image.

@@ -151,8 +151,8 @@ static icseg_status add_attention(maker *k, int32_t model, icseg_error *error) {
         map->height = (int32_t)t.shape[2];
         map->width = (int32_t)t.shape[3];
         summarise(map);
-        map->global = 1 - map->mean * (double)positions;
-        if (map->global < 0) map->global = 0;
+        map->global_share = 1 - map->mean * (double)positions;
+        if (map->global_share < 0) map->global_share = 0;
         if (map->largest > high) high = map->largest;
         ICSEG_TRY(cover(k, model, map, error));
     }

@@ -168,7 +168,7 @@ static icseg_status put_attention(const part *p, int32_t model, icseg_error *err
     for (int32_t i = first; i < found->map_count && found->maps[i].model == model; i++) {
         char caption[CAPTION_BYTES];
         icseg_text_printf(caption, sizeof caption, "token %d, %.1f %% on the global token",
-                          (int)found->maps[i].index + 1, 100 * found->maps[i].global);
+                          (int)found->maps[i].index + 1, 100 * found->maps[i].global_share);
         ICSEG_TRY(put_map(p, &found->maps[i], caption, error));
     }
     icseg_string_printf(p->out, "</div>\n");

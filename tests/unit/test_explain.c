@@ -248,8 +248,8 @@ static void check_attention(const char *preset, const char *json, int32_t width,
         const icseg_explain_map *map = find(x, ICSEG_EXPLAIN_ATTENTION, 0, 0, i);
         assert_true(map->width == width && map->height == height);
         assert_memory_equal(map->values, (const float *)t.data + i * positions, (size_t)positions * sizeof(float));
-        assert_true(map->global > 0 && map->global < 1);
-        assert_true(fabs(map->global + map->mean * positions - 1) < 1e-6);
+        assert_true(map->global_share > 0 && map->global_share < 1);
+        assert_true(fabs(map->global_share + map->mean * positions - 1) < 1e-6);
         if (i) assert_memory_not_equal(map->values, map[-1].values, (size_t)positions * sizeof(float));
         high = fmax(high, map->largest);
     }
@@ -265,6 +265,31 @@ static void attention_of_a_token_sums_to_one(void **state) {
     check_attention("tiny-resnet", "{\"prompt_layers\": 2}", W / 32, H / 32);
     check_attention("tiny-vit", "{}", W / 16, H / 16);
     check_attention("tiny-vit", "{\"prompt_source\": \"regions\", \"prompt_region\": 2}", W / 32, H / 32);
+}
+
+/* Queries that are zero take the same from every position and from the global token. */
+static void attention_is_that_of_the_last_layer_to_the_image(void **state) {
+    static const char *const names[] = {"prompt.layers.1.cross_attn.q_proj.weight", /* the one that counts */
+                                        "prompt.layers.0.cross_attn.q_proj.weight",
+                                        "prompt.layers.1.self_attn.q_proj.weight"};
+    enum { POSITIONS = (W / 16) * (H / 16) };
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        fixture f = open_fixture("tiny-vit", "{\"prompt_layers\": 2}", 3);
+        icseg_param *p = icseg_params_find(f.model->params, names[i]);
+        const icseg_explanation *x;
+        assert_non_null(p);
+        for (int64_t j = 0; j < p->count; j++) p->data[j] = 0;
+        p->version++;
+        icseg_explainer *e = open_explainer(f.session, NULL);
+        ok(icseg_explainer_add(e, "a", &f.image, &x, &error));
+        const icseg_explain_map *map = find(x, ICSEG_EXPLAIN_ATTENTION, 0, 0, 0);
+        bool uniform = fabs(map->global_share - 1.0 / (POSITIONS + 1)) < 1e-5;
+        for (int j = 0; j < POSITIONS; j++) uniform &= fabsf(map->values[j] - 1.0f / (POSITIONS + 1)) < 1e-5f;
+        assert_int_equal(uniform, i == 0);
+        icseg_explainer_close(&e);
+        close_fixture(&f);
+    }
 }
 
 /* 101 x 70 pixels: a grid of 6 x 4 patches, of which regions of 3 x 3 cover 6 x 3. */
@@ -511,6 +536,7 @@ int main(void) {
         cmocka_unit_test(score_maps_are_those_of_a_run),
         cmocka_unit_test(classes_are_chosen_by_area_and_by_score),
         cmocka_unit_test(attention_of_a_token_sums_to_one),
+        cmocka_unit_test(attention_is_that_of_the_last_layer_to_the_image),
         cmocka_unit_test(regions_cover_a_part_of_the_image),
         cmocka_unit_test(models_without_such_prompts_have_no_attention),
         cmocka_unit_test(two_models_have_common_scales),
