@@ -38,7 +38,7 @@ class ExplainedMap(NamedTuple):
         kind: "labels", "confidence", "entropy", "score" or "attention".
         model: 0: the model, 1: that of `against`.
         stride: of a score map; else 0.
-        index: the class of a score map, or the prompt token from 0; else -1.
+        number: the class of a score map, or the prompt token from 0; else -1.
         values: int16 (height, width) for "labels", else float32: of the image's size, or for "score" and "attention" of
             the size of the network's grid.
         low, high: the values at the ends of the colour scale.
@@ -49,7 +49,7 @@ class ExplainedMap(NamedTuple):
     kind: str
     model: int
     stride: int
-    index: int
+    number: int
     values: NDArray[Any]
     low: float
     high: float

@@ -24,7 +24,7 @@ def static(data: Path, recipe_file: Path, tmp_path_factory: pytest.TempPathFacto
 def test_maps_are_those_of_the_model(model: icseg.Model, photos: list[Path], tmp_path: Path) -> None:
     found = icseg.explain(tmp_path / "new" / "out", model, {"a": photos[0], "b": photos[1]}, top=2)
     assert sorted(found) == ["a", "b"]
-    maps = {(each.kind, each.stride, each.index): each for each in found["b"]}
+    maps = {(each.kind, each.stride, each.number): each for each in found["b"]}
     result = model(photos[1])
     assert (maps["labels", 0, -1].values == result.labels).all()
     assert (maps["confidence", 0, -1].values == result.confidence).all()
@@ -50,7 +50,7 @@ def test_two_models(model: icseg.Model, static: Path, photos: list[Path], tmp_pa
     found = icseg.explain(tmp_path, model, {"a": photo}, against=other, names=["x<1", "y"], classes=["sky"], title="T")
     labels = [each.values for each in found["a"] if each.kind == "labels"]
     assert (labels[0] == model(photo).labels).all() and (labels[1] == other(photo).labels).all()
-    assert {each.index for each in found["a"] if each.kind == "score"} == {0}
+    assert {each.number for each in found["a"] if each.kind == "score"} == {0}
     assert not [each for each in found["a"] if each.kind == "attention" and each.model == 1]
     page = (tmp_path / "index.html").read_text()
     assert "x&lt;1 and y" in page and "<h1>T</h1>" in page
