@@ -22,7 +22,7 @@ struct options {
     const char *checkpoint, *against, *out, *names, *classes, *json;
     icseg_strings images;
     int32_t top, resize_short, resize_long, precision;
-    bool force;
+    bool recursive, force;
     image_options values;
 };
 
@@ -47,6 +47,7 @@ static const icseg_option rows[] = {
     {"json", ICSEG_FIELD_STRING(struct options, json),
      "write the numbers: area, confidence, entropy, and the mean and largest score of each class and stride",
      .metavar = "FILE"},
+    {"recursive", ICSEG_FIELD_BOOL(struct options, recursive), "read folders with their subfolders"},
     {"force", ICSEG_FIELD_BOOL(struct options, force), "replace files of DIR that are not results of this command"},
     {"resize-short", ICSEG_FIELD_INT(struct options, resize_short),
      "resize images for the model so that the short side is N pixels; 0: do not resize", .metavar = "N",
@@ -78,7 +79,7 @@ typedef struct job {
     const char *page, *maps; /* the page's file, the folder of maps */
     json_t *numbers;         /* of the images so far; NULL without --json */
     bool *failed;            /* out of memory while numbers are added */
-    size_t *done;            /* images on the page */
+    size_t *done;            /* images whose maps are written */
     bool own_size;           /* images are not resized */
 } job;
 
@@ -176,9 +177,9 @@ static icseg_status explain_image(const job *j, size_t index, const icseg_image 
     icseg_status status = icseg_explainer_add(j->explainer, file->stem, image, &found, error);
     *bad = status == ICSEG_ERROR_MEMORY; /* a smaller image may fit */
     if (status != ICSEG_OK) return error_prefix(error, "%s", file->path);
-    ++*j->done;
     TRY(note_maps(j, found, index, error));
     TRY(icseg_explainer_write_maps(j->explainer, j->maps, error));
+    ++*j->done;
     if (j->numbers) add_numbers(j, file, image, found);
     return ICSEG_OK;
 }
@@ -196,6 +197,14 @@ static icseg_status explain_one(const void *user, size_t index, bool *bad, icseg
 
 /* -- preparing */
 
+/* The beginning of the names of an image's files, as icseg_explainer_add makes it; NULL when out of memory. */
+static const char *file_stem(const char *stem, icseg_arena *arena) {
+    char *copy = icseg_arena_strdup(arena, stem);
+    for (char *c = copy; c && *c; c++)
+        if (*c == '/') *c = '_';
+    return copy;
+}
+
 /* The names of the files that every image has. */
 static icseg_status check_outputs(const job *j, icseg_error *error) {
     static const char *const suffixes[] = {"labels", "confidence", "entropy"};
@@ -205,14 +214,16 @@ static icseg_status check_outputs(const job *j, icseg_error *error) {
     size_t count = 0;
     input_output *outputs = icseg_arena_array(arena, j->inputs.count * SUFFIXES * MODELS + 1, sizeof *outputs);
     if (!outputs) return out_of_memory(error);
-    for (size_t i = 0; i < j->inputs.count; i++)
-        for (int m = 0; m < models; m++)
-            for (int k = 0; k < SUFFIXES; k++) {
-                const char *path = icseg_arena_printf(arena, "%s/%s%s_%s.png", j->maps, j->inputs.files[i].stem,
-                                                      m ? "_against" : "", suffixes[k]);
-                if (!path) return out_of_memory(error);
-                outputs[count++] = (input_output){path, i};
-            }
+    for (size_t i = 0; i < j->inputs.count; i++) {
+        const char *stem = file_stem(j->inputs.files[i].stem, arena);
+        if (!stem) return out_of_memory(error);
+        for (int k = 0; k < models * SUFFIXES; k++) {
+            const char *path = icseg_arena_printf(arena, "%s/%s%s_%s.png", j->maps, stem,
+                                                  k < SUFFIXES ? "" : "_against", suffixes[k % SUFFIXES]);
+            if (!path) return out_of_memory(error);
+            outputs[count++] = (input_output){path, i};
+        }
+    }
     outputs[count++] = (input_output){j->page, 0};
     TRY(inputs_check_outputs(&j->inputs, outputs, count, arena, error));
     return j->options->force ? ICSEG_OK : results_check(j->options->out, outputs, count, arena, error);
@@ -221,6 +232,8 @@ static icseg_status check_outputs(const job *j, icseg_error *error) {
 static icseg_status check_json(const job *j, icseg_error *error) {
     const struct options *o = j->options;
     if (!o->json) return ICSEG_OK;
+    if (!strcmp(o->json, j->page))
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT, "--json: %s is the page; choose another file", o->json);
     TRY(file_check_not_input(o->json, o->checkpoint, error));
     if (o->against) TRY(file_check_not_input(o->json, o->against, error));
     for (size_t i = 0; i < j->inputs.count; i++) TRY(file_check_not_input(o->json, j->inputs.files[i].path, error));
@@ -251,7 +264,8 @@ static icseg_status prepare(job *j, icseg_error *error) {
     j->page = icseg_arena_printf(j->context->arena, "%s/index.html", o->out);
     j->maps = icseg_arena_printf(j->context->arena, "%s/maps", o->out);
     if (!j->page || !j->maps) return out_of_memory(error);
-    TRY(inputs_expand(&j->inputs, &o->images, NULL, j->context->arena, error));
+    const input_options how = {.recursive = o->recursive};
+    TRY(inputs_expand(&j->inputs, &o->images, &how, j->context->arena, error));
     TRY(check_outputs(j, error));
     return check_json(j, error);
 }
@@ -329,9 +343,9 @@ const icseg_command icseg_command_explain = {
                    "at each stride, and where each prompt token of instance-conditioned prompts\n"
                    "looks. docs/explain.md says what they mean.\n"
                    "\n"
-                   "With --against, the maps of a second model with the same classes are beside those\n"
-                   "of the first, and have the same colour scales. Their files have \"_against\" in\n"
-                   "their names.\n"
+                   "With --against, the maps of a second model with the same classes are beside\n"
+                   "those of the first, and have the same colour scales. Their files have\n"
+                   "\"_against\" in their names.\n"
                    "\n"
                    "The network sees the whole image at once, resized as in the evaluations during\n"
                    "training. Results of earlier calls are replaced. Other files are not, unless\n"
@@ -339,7 +353,7 @@ const icseg_command icseg_command_explain = {
                    "read, the command reports it, continues with the others and exits with status 1.\n",
     .examples = "icseg explain checkpoint.safetensors street.jpg --out explained\n"
                 "icseg explain checkpoint.safetensors photos/ --out explained --top 10\n"
-                "icseg explain checkpoint.safetensors a.jpg --out explained --classes \"car, bus\"\n"
+                "icseg explain checkpoint.safetensors a.jpg --out explained --classes \"car,bus\"\n"
                 "icseg explain denseclip.safetensors a.jpg --against icpc.safetensors \\\n"
                 "    --names DenseCLIP,ICPC --out explained --json explained.json\n",
     .options = ICSEG_TABLE(rows),

@@ -62,7 +62,7 @@ refuse 2 'mine/index.html exists and is not a result of this command; choose ano
 check 'it is unchanged' grep -qx mine "$work/mine/index.html"
 rm "$work/mine/index.html"
 echo mine >"$work/mine/maps/000000_score_8_0_sky.png"
-expect 2 '_score_8_0_sky.png exists and is not a result' explain "$photo" --out "$work/mine" --classes sky
+refuse 2 '_score_8_0_sky.png exists and is not a result' explain "$photo" --out "$work/mine" --classes sky
 check 'it is unchanged' grep -qx mine "$work/mine/maps/000000_score_8_0_sky.png"
 expect 0 '' explain "$photo" --out "$work/mine" --classes sky --force
 check 'it is replaced' cmp -n 4 "$work/mine/maps/000000_score_8_0_sky.png" <(printf '\x89PNG')
@@ -88,6 +88,15 @@ refuse 2 'checkpoint.safetensors is an input and would be overwritten' explain "
 edited 's/distant mountain/distant mountaim/' >"$work/renamed.safetensors"
 refuse 2 'class 1 of the second model is "distant mountaim", but that of the first is "distant mountain"; use a model' \
     explain "$photo" --out "$work/n" --against "$work/renamed.safetensors"
+refuse 2 'n/index.html is the page; choose another file' explain "$photo" --out "$work/n" --json "$work/n/index.html"
+mkdir -p "$work/tree/b"
+cp "$photo" "$work/tree/a.jpg"
+cp "$photo" "$work/tree/b/a.jpg"
+refuse 2 'a.jpg and .*b/a.jpg would both be written to .*a_confidence.png; .* with --recursive' \
+    explain "$work/tree" "$work/tree/b" --out "$work/n"
+expect 0 '' explain "$work/tree" --recursive --out "$work/deep" --top 1
+page_has "$work/deep" '<h2>b/a</h2>'
+check 'folders are a part of the names' test -s "$work/deep/maps/b_a_labels.png"
 mkdir "$work/locked"
 chmod 555 "$work/locked"
 refuse 1 'locked.*: ' powerless "$program" explain "$tiny" "$photo" --out "$work/locked"
