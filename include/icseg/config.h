@@ -58,6 +58,13 @@ typedef enum icseg_contrast_selection {
     ICSEG_CONTRAST_RANDOM     /**< random ones of all */
 } icseg_contrast_selection;
 
+/** How much the loss of the labels weighs each class. */
+typedef enum icseg_class_weights {
+    ICSEG_CLASS_WEIGHTS_NONE,     /**< all the same */
+    ICSEG_CLASS_WEIGHTS_INVERSE,  /**< by the inverse of their number of pixels in the training split */
+    ICSEG_CLASS_WEIGHTS_EFFECTIVE /**< by the inverse of their effective number of images in it (Cui et al., 2019) */
+} icseg_class_weights;
+
 /** Activation of CLIP's transformers. The weights do not tell which one they were trained with. */
 typedef enum icseg_clip_activation {
     ICSEG_CLIP_QUICK_GELU, /**< x sigmoid(1.702 x): OpenAI's models */
@@ -120,6 +127,11 @@ typedef struct icseg_config {
     bool contrast_strides[ICSEG_LEVELS];         /**< contrastive loss: its strides; none: the embedding stride */
     double contrast_tau;                         /**< contrastive loss: temperature; 0: tau */
     int32_t contrast_memory;                     /**< contrastive loss: embeddings of earlier images kept of a class */
+    double label_smoothing;            /**< decode loss: share of the target that all classes get evenly, in [0, 1) */
+    double focal_gamma;                /**< decode loss: exponent of the focal factor; 0: none */
+    double ohem_threshold;             /**< decode loss: only pixels whose label is less probable count; 0: all */
+    int32_t ohem_least;                /**< decode loss: but as many of each image count, the hardest ones */
+    icseg_class_weights class_weights; /**< decode loss: weights of the classes */
 } icseg_config;
 
 /** Initialises an icseg_config: `icseg_config c = {ICSEG_CONFIG_INIT};` */

@@ -113,11 +113,19 @@ icseg_value icseg_resize_bicubic(icseg_graph *g, icseg_value x, int64_t height, 
 
 /* -- losses and predictions; labels are I16 (B, H, W), ICSEG_LABEL_IGNORE = -1 */
 
+typedef struct icseg_cross_entropy_options {
+    float scale, weight;
+    float smoothing;   /* label smoothing, in [0, 1): this share of the target is spread evenly over all classes */
+    float gamma;       /* focal loss: the factor (1 - p)^gamma of a label of probability p; 0: 1. Not with smoothing */
+    float mined_below; /* only pixels whose label has a lower probability count; 0: all */
+    int64_t mined_least; /* but about this many of an image, the hardest ones, always count */
+} icseg_cross_entropy_options;
 /* weight * mean over labelled pixels of the cross-entropy of `scale * logits` upsampled bilinearly to (H, W). logits
- * (B, h, w, K) -> (1). No tensor of size H * W * K exists. Without a labelled pixel the loss is 0 (PyTorch returns
- * NaN). */
-icseg_value icseg_upsampled_cross_entropy(icseg_graph *g, icseg_value logits, icseg_value labels, float scale,
-                                          float weight);
+ * (B, h, w, K) -> (1). class_weight (K) or ICSEG_NONE: weighs pixels by their label, also in the mean, and with
+ * smoothing the classes (PyTorch's cross_entropy). No tensor of size H * W * K exists. Without a labelled pixel the
+ * loss is 0 (PyTorch returns NaN). */
+icseg_value icseg_upsampled_cross_entropy(icseg_graph *g, icseg_value logits, icseg_value labels,
+                                          icseg_value class_weight, icseg_cross_entropy_options options);
 typedef struct icseg_contrast_options {
     float tau, weight;
     int32_t positives, negatives;

@@ -42,8 +42,9 @@ icseg_value icseg_build_param(icseg_builder *b, const char *leaf, icseg_shape sh
     return parameter(b, leaf, shape, (icseg_param_options){.layout = layout, .init = init, .scale = scale});
 }
 
-icseg_value icseg_build_buffer(icseg_builder *b, const char *leaf, icseg_shape shape) {
-    return parameter(b, leaf, shape, (icseg_param_options){.init = ICSEG_INIT_ZERO, .buffer = true});
+icseg_value icseg_build_buffer(icseg_builder *b, const char *leaf, icseg_shape shape, float value) {
+    return parameter(b, leaf, shape,
+                     (icseg_param_options){.init = ICSEG_INIT_CONSTANT, .scale = value, .buffer = true});
 }
 
 /* One value per channel, initialised to a constant. */

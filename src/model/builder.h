@@ -29,8 +29,8 @@ bool icseg_is_image_encoder(const char *name);
 icseg_value icseg_build_param(icseg_builder *b, const char *leaf, icseg_shape shape, icseg_layout layout,
                               icseg_init init, float scale);
 
-/* The same, all zero, which forward passes write and no optimiser does. */
-icseg_value icseg_build_buffer(icseg_builder *b, const char *leaf, icseg_shape shape);
+/* The same, all of this value, which no optimiser changes. */
+icseg_value icseg_build_buffer(icseg_builder *b, const char *leaf, icseg_shape shape, float value);
 
 /* Modules: each pushes `name` as a scope. x (B, H, W, I) or (..., I). Initial values are PyTorch's defaults. */
 icseg_value icseg_build_conv(icseg_builder *b, const char *name, icseg_value x, int64_t out, int kernel, int stride,

@@ -16,6 +16,7 @@ const char *const icseg_prompt_words[] = {"template", "static", "instance", NULL
 const char *const icseg_prompt_source_words[] = {"tokens", "global", "regions", NULL};
 const char *const icseg_contrast_anchor_words[] = {"text", "image", "both", NULL};
 const char *const icseg_contrast_selection_words[] = {"hard", "semi_hard", "random", NULL};
+const char *const icseg_class_weights_words[] = {"none", "inverse", "effective", NULL};
 const int32_t icseg_strides[ICSEG_LEVELS] = {4, 8, 16, 32};
 
 /* When a field is used. A checkpoint may hold anything in a field that its model does not use. */
@@ -29,7 +30,8 @@ typedef enum usage {
     REGIONS,
     POST,
     PROJECTED,
-    CONTRAST
+    CONTRAST,
+    OHEM
 } usage;
 
 #define FIELD(name, member, type, usage, ...) {#name, ICSEG_FIELD_##type(icseg_config, member), __VA_ARGS__},
@@ -95,6 +97,11 @@ icseg_config icseg_config_default(void) {
         .contrast_strides = {false, false, false, false},
         .contrast_tau = 0.0,
         .contrast_memory = 0,
+        .label_smoothing = 0.0,
+        .focal_gamma = 0.0,
+        .ohem_threshold = 0.0,
+        .ohem_least = 10000,
+        .class_weights = ICSEG_CLASS_WEIGHTS_NONE,
     };
 }
 
@@ -164,6 +171,7 @@ static bool is_used(usage use, const icseg_config *c) {
     case POST: return c->post_prompt;
     case PROJECTED: return projected;
     case CONTRAST: return c->contrast_weight > 0;
+    case OHEM: return c->ohem_threshold > 0;
     }
     return true;
 }
@@ -289,6 +297,14 @@ static icseg_status check_contrast(const icseg_config *c, icseg_error *error) {
     return ICSEG_OK;
 }
 
+static icseg_status check_decode(const icseg_config *c, icseg_error *error) {
+    if (c->focal_gamma > 0 && c->label_smoothing > 0)
+        return FAIL("label_smoothing",
+                    "= %.12g: must be 0, because the focal loss has one target; or set \"focal_gamma\" to 0",
+                    c->label_smoothing);
+    return ICSEG_OK;
+}
+
 icseg_status icseg_config_check(const icseg_config *config, icseg_error *error) {
     icseg_config own;
     ICSEG_NEED(config);
@@ -301,5 +317,6 @@ icseg_status icseg_config_check(const icseg_config *config, icseg_error *error) 
     ICSEG_TRY(check_backbone(&own, error));
     ICSEG_TRY(check_text(&own, error));
     ICSEG_TRY(check_alignment(&own, error));
-    return check_contrast(&own, error);
+    ICSEG_TRY(check_contrast(&own, error));
+    return check_decode(&own, error);
 }

@@ -104,6 +104,20 @@ FIELD(contrast_memory, contrast_memory, INT, CONTRAST,
       "contrastive loss: mean embeddings of earlier images that are kept of each class, as further positives and "
       "negatives",
       ICSEG_BETWEEN(0, 1024))
+FIELD(label_smoothing, label_smoothing, FLOAT, ALWAYS,
+      "decode loss: share of each pixel's target that is spread evenly over all classes", PROBABILITY)
+FIELD(focal_gamma, focal_gamma, FLOAT, ALWAYS,
+      "decode loss: focal loss; a pixel whose label has probability p counts (1 - p)^focal_gamma times; 0: once",
+      ICSEG_BETWEEN(0, 100))
+FIELD(ohem_threshold, ohem_threshold, FLOAT, ALWAYS,
+      "decode loss: online hard example mining; only pixels whose label has a lower probability count; 0: all",
+      ICSEG_BETWEEN(0, 1))
+FIELD(ohem_least, ohem_least, INT, OHEM,
+      "with ohem_threshold: as many pixels of each image count in any case, the hardest of the batch", COUNT)
+FIELD(class_weights, class_weights, WORD, ALWAYS,
+      "decode loss: weights of the classes: none; inverse: by the inverse of their training pixels; effective: by the "
+      "inverse of their effective number of training images, (1 - 0.999^n) / (1 - 0.999)",
+      .words = icseg_class_weights_words)
 
 #undef SIZE
 #undef HEADS

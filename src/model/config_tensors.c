@@ -112,6 +112,8 @@ static icseg_status check_decoder(const check *c) {
     for (int i = 0; i < ICSEG_LEVELS; i++) projected |= g->align[i] && i != icseg_config_embed_level(g);
     if (projected) ICSEG_TRY(check_size(c, "align_dim", g->align_dim, "align.text.weight", 0));
     ICSEG_TRY(check_size(c, "fpn_dim", g->fpn_dim, "decoder.neck.lateral_convs.0.conv.weight", 0));
+    if (g->class_weights != ICSEG_CLASS_WEIGHTS_NONE)
+        ICSEG_TRY(check_size(c, "num_classes", g->num_classes, "loss.class_weight", 0));
     if (g->contrast_weight > 0 && g->contrast_memory > 0)
         ICSEG_TRY(check_size(c, "contrast_memory", g->contrast_memory, "contrast.memory", 1));
     return check_size(c, "num_classes", g->num_classes, "decoder.head.conv_seg.weight", 0);

@@ -72,9 +72,24 @@ static icseg_value contrast_memory(icseg_builder *b) {
     const icseg_config *c = b->config;
     if (!remembers(c)) return ICSEG_NONE;
     icseg_graph_push(b->graph, "contrast");
-    icseg_value memory = icseg_build_buffer(b, "memory", ICSEG_SHAPE(c->num_classes, c->contrast_memory, c->embed_dim));
+    icseg_value memory =
+        icseg_build_buffer(b, "memory", ICSEG_SHAPE(c->num_classes, c->contrast_memory, c->embed_dim), 0);
     icseg_graph_pop(b->graph);
     return memory;
+}
+
+/* Of the decode loss, (K), or ICSEG_NONE. In the scope `loss`. */
+static icseg_value class_weight(icseg_builder *b) {
+    if (b->config->class_weights == ICSEG_CLASS_WEIGHTS_NONE) return ICSEG_NONE;
+    return icseg_build_buffer(b, "class_weight", ICSEG_SHAPE(b->config->num_classes), 1);
+}
+
+/* Parameters that only the losses read. */
+static void declare_losses(icseg_builder *b) {
+    contrast_memory(b);
+    icseg_graph_push(b->graph, "loss");
+    class_weight(b);
+    icseg_graph_pop(b->graph);
 }
 
 /* The contrastive loss of one level's score map. */
@@ -121,12 +136,19 @@ static void build_losses(icseg_builder *b, icseg_network *n) {
     icseg_graph *g = b->graph;
     icseg_value memory = contrast_memory(b); /* outside of the scope: it is a parameter of the model */
     icseg_graph_push(g, "loss");
-    n->decode = n->total = icseg_upsampled_cross_entropy(g, n->logits, n->labels, 1, 1);
+    icseg_cross_entropy_options decode = {.scale = 1,
+                                          .weight = 1,
+                                          .smoothing = (float)c->label_smoothing,
+                                          .gamma = (float)c->focal_gamma,
+                                          .mined_below = (float)c->ohem_threshold,
+                                          .mined_least = c->ohem_least};
+    n->decode = n->total = icseg_upsampled_cross_entropy(g, n->logits, n->labels, class_weight(b), decode);
     icseg_graph_keep(g, n->decode, "decode");
     for (int i = 0; i < ICSEG_LEVELS; i++) {
         if (!c->align[i]) continue;
-        n->align[i] =
-            icseg_upsampled_cross_entropy(g, n->score[i], n->labels, 1 / (float)c->tau, (float)c->align_weights[i]);
+        n->align[i] = icseg_upsampled_cross_entropy(
+            g, n->score[i], n->labels, ICSEG_NONE,
+            (icseg_cross_entropy_options){.scale = 1 / (float)c->tau, .weight = (float)c->align_weights[i]});
         icseg_graph_keep(g, n->align[i], align_name[i]);
         n->total = icseg_add(g, n->total, n->align[i]);
     }
@@ -155,7 +177,7 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
     if (o->text_given)
         n->given_text = icseg_graph_input(g, "text", ICSEG_F32, ICSEG_SHAPE(1, config->num_classes, config->embed_dim));
     build_forward(&b, texts, o, n);
-    if (declare) contrast_memory(&b);
+    if (declare) declare_losses(&b);
     if (o->keep & ICSEG_KEEP_LOGITS) icseg_graph_keep(g, n->logits, "logits");
     if (o->keep & ICSEG_KEEP_TEXT) icseg_graph_keep(g, n->text, "text");
     if (o->keep & ICSEG_KEEP_ATTENTION) icseg_graph_keep(g, n->attention, "attention");

@@ -82,6 +82,7 @@ icseg_status icseg_trainer_check_data(icseg_trainer *t, icseg_error *error) {
     const icseg_dataset_summary *train = &summary[0];
     t->short_side = train->max_width < train->max_height ? train->max_width : train->max_height;
     if (status == ICSEG_OK) status = say_classes(t, summary, error);
+    if (status == ICSEG_OK) status = icseg_trainer_find_class_weights(t, train, error);
     if (found.count > MAX_SHOWN)
         icseg_trainer_say(t, "... and %lld more; check the data set to list them all",
                           (long long)found.count - MAX_SHOWN);

@@ -132,6 +132,7 @@ static icseg_status load_weights(icseg_trainer *t, bool resume, icseg_error *err
     else if (resume)
         icseg_trainer_say(t, "%s: does not contain a run to resume; training starts at the first step", t->folder.path);
     if (!found && t->recipe->init[0]) ICSEG_TRY(icseg_trainer_load_initial(t, error));
+    if (!found) ICSEG_TRY(icseg_trainer_set_class_weights(t, error));
     return icseg_params_load(t->model->params, error); /* the files may be removed while training runs */
 }
 

@@ -31,7 +31,8 @@ struct icseg_trainer {
     icseg_progress progress;
     icseg_arena *arena;
     icseg_dataset *train, *val;
-    int32_t short_side; /* no image of the training split has a larger short side */
+    int32_t short_side;  /* no image of the training split has a larger short side */
+    float *class_weight; /* (classes), in the arena; NULL: all classes weigh the same */
     icseg_model *model;
     icseg_session *session; /* runs the model, in training and in evaluations */
     icseg_adamw *adamw;
@@ -61,6 +62,13 @@ struct icseg_trainer {
 /* -- summary.c: checks every label file of both splits, reports their contents and sets t->short_side. Problems are
  * reported and make it fail. */
 icseg_status icseg_trainer_check_data(icseg_trainer *t, icseg_error *error);
+
+/* -- class_weights.c */
+
+/* Sets t->class_weight, if the recipe has class weights. */
+icseg_status icseg_trainer_find_class_weights(icseg_trainer *t, const icseg_dataset_summary *train, icseg_error *error);
+/* Gives them to the model of a new run. */
+icseg_status icseg_trainer_set_class_weights(icseg_trainer *t, icseg_error *error);
 
 /* -- run_data.c */
 

@@ -19,7 +19,9 @@ static icseg_error error;
 /* Metadata `icpc.config` as the reference's json.dumps(asdict(config)) wrote it into fixtures. */
 #define NEW_FIELDS                                                                                                     \
     ", \"prompt_source\": \"tokens\", \"prompt_region\": 2, \"prompt_depth\": 1, \"contrast_anchor\": \"text\", "      \
-    "\"contrast_selection\": \"hard\", \"contrast_strides\": [], \"contrast_tau\": 0.0, \"contrast_memory\": 0"
+    "\"contrast_selection\": \"hard\", \"contrast_strides\": [], \"contrast_tau\": 0.0, \"contrast_memory\": 0, "      \
+    "\"label_smoothing\": 0.0, \"focal_gamma\": 0.0, \"ohem_threshold\": 0.0, \"ohem_least\": 10000, "                 \
+    "\"class_weights\": \"none\""
 #define TINY_TEXT                                                                                                      \
     "\"pos_grid\": 3, \"embed_dim\": 48, \"text_width\": 32, \"text_heads\": 4, \"text_layers\": 2, "                  \
     "\"vocab_size\": 64, \"context_length\": 24, "
@@ -285,6 +287,13 @@ static void configurations_that_cannot_work_are_refused(void **state) {
         {"{\"contrast_strides\": [5]}", "\"contrast_strides\" contains 5; the strides are"},
         {"{\"contrast_tau\": -1}", "\"contrast_tau\" = -1"},
         {"{\"contrast_tau\": 1e-40}", "\"contrast_tau\" = 1e-40 is not accepted; expected 0 or"},
+        {"{\"label_smoothing\": 1}", "\"label_smoothing\" = 1 is not accepted"},
+        {"{\"label_smoothing\": 0.1, \"focal_gamma\": 2}",
+         "\"label_smoothing\" = 0.1: must be 0, because the focal loss"},
+        {"{\"focal_gamma\": -1}", "\"focal_gamma\" = -1"},
+        {"{\"ohem_threshold\": 1.5}", "\"ohem_threshold\" = 1.5"},
+        {"{\"ohem_threshold\": 0.7, \"ohem_least\": 0}", "\"ohem_least\" = 0"},
+        {"{\"class_weights\": \"some\"}", "\"class_weights\" = \"some\" is not accepted"},
         {"{\"contrast_memory\": -1}", "\"contrast_memory\" = -1"},
         {"{\"contrast_memory\": 4, \"contrast_anchor\": \"image\"}",
          "\"contrast_memory\" = 4 needs \"contrast_anchor\""},

@@ -59,8 +59,14 @@ static void memory_that_is_not_a_parameter(icseg_graph *g) {
     icseg_class_memory(g, f32(g, ICSEG_SHAPE(1, 2, 2, 3)), i16(g, ICSEG_SHAPE(1, 4, 4)), f32(g, ICSEG_SHAPE(4, 2, 3)));
 }
 
+static void cross_entropy_with_the_weights_of_other_classes(icseg_graph *g) {
+    icseg_upsampled_cross_entropy(g, f32(g, ICSEG_SHAPE(1, 2, 2, 3)), i16(g, ICSEG_SHAPE(1, 4, 4)),
+                                  f32(g, ICSEG_SHAPE(4)), (icseg_cross_entropy_options){.scale = 1, .weight = 1});
+}
+
 static void cross_entropy_of_another_batch(icseg_graph *g) {
-    icseg_upsampled_cross_entropy(g, f32(g, ICSEG_SHAPE(1, 2, 2, 3)), i16(g, ICSEG_SHAPE(2, 4, 4)), 1, 1);
+    icseg_upsampled_cross_entropy(g, f32(g, ICSEG_SHAPE(1, 2, 2, 3)), i16(g, ICSEG_SHAPE(2, 4, 4)), ICSEG_NONE,
+                                  (icseg_cross_entropy_options){.scale = 1, .weight = 1});
 }
 
 static void argmax_of_a_matrix(icseg_graph *g) {
@@ -138,6 +144,9 @@ static void shapes_that_do_not_fit_are_named(void **state) {
          "class_memory: v (1, 2, 2, 3), labels (1, 4, 4) (I16 expected) and memory (4, 2, 5) do not fit"},
         {memory_that_is_not_a_parameter, ICSEG_ERROR_INTERNAL,
          "class_memory: the memory is not a parameter and cannot be updated"},
+        {cross_entropy_with_the_weights_of_other_classes, ICSEG_ERROR_SHAPE,
+         "upsampled_cross_entropy: class_weight has shape (4); one number for each channel of x (1, 2, 2, 3) is "
+         "expected"},
         {cross_entropy_of_another_batch, ICSEG_ERROR_SHAPE,
          "upsampled_cross_entropy: logits (1, 2, 2, 3) do not fit labels (2, 4, 4) (I16 expected)"},
         {argmax_of_a_matrix, ICSEG_ERROR_SHAPE, "upsampled_argmax: logits must have four axes"},

@@ -27,7 +27,8 @@ static icseg_value image_contrast(icseg_graph *g, icseg_value x, icseg_value lab
 }
 
 static icseg_value cross_entropy(icseg_graph *g, icseg_value x, icseg_value labels) {
-    return icseg_upsampled_cross_entropy(g, x, labels, 1, 1);
+    return icseg_upsampled_cross_entropy(g, x, labels, ICSEG_NONE,
+                                         (icseg_cross_entropy_options){.scale = 1, .weight = 1});
 }
 
 /* The loss of smooth scores, all but `at` of which are finite; at < 0: all. */

@@ -26,25 +26,67 @@ static double upsampled(const double *map, const icseg_shape *s, int64_t b, int6
            wy * ((1 - wx) * m[(y1 * w + x0) * classes] + wx * m[(y1 * w + x1) * classes]);
 }
 
+/* The numbers of a case: scale, weight, label smoothing, exponent of the focal loss, and of the hardest pixels the
+ * probability and the least number in an image. A third input has the weights of the classes. */
 static icseg_value build_cross_entropy(icseg_graph *g, const icseg_value *in, const op_case *c) {
-    return icseg_upsampled_cross_entropy(g, in[0], in[1], (float)c->number[0], (float)c->number[1]);
+    icseg_cross_entropy_options options = {.scale = (float)c->number[0],
+                                           .weight = (float)c->number[1],
+                                           .smoothing = (float)c->number[2],
+                                           .gamma = (float)c->number[3],
+                                           .mined_below = (float)c->number[4],
+                                           .mined_least = (int64_t)c->number[5]};
+    return icseg_upsampled_cross_entropy(g, in[0], in[1], c->inputs > 2 ? in[2] : ICSEG_NONE, options);
+}
+
+static int ascending(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* -log p of class k at a pixel of image b. */
+static double surprise(const op_case *c, const double *logits, int64_t b, int64_t y, int64_t x, int64_t k) {
+    const icseg_shape *s = &c->input[0].shape, *l = &c->input[1].shape;
+    double total = 0;
+    for (int64_t j = 0; j < s->dim[3]; j++)
+        total += exp(c->number[0] * upsampled(logits, s, b, y, x, j, l->dim[1], l->dim[2]));
+    return log(total) - c->number[0] * upsampled(logits, s, b, y, x, k, l->dim[1], l->dim[2]);
+}
+
+/* Only pixels whose label has a lower probability count. */
+static double mining_threshold(const op_case *c, const double *const *in) {
+    const icseg_shape *l = &c->input[1].shape;
+    int64_t pixels = l->dim[0] * l->dim[1] * l->dim[2], n = 0, rank = (int64_t)c->number[5] * l->dim[0];
+    double *p = malloc((size_t)pixels * sizeof *p);
+    if (c->number[4] == 0) {
+        free(p);
+        return 2;
+    }
+    for (int64_t i = 0; i < pixels; i++)
+        if (in[1][i] >= 0)
+            p[n++] = exp(-surprise(c, in[0], i / (l->dim[1] * l->dim[2]), i / l->dim[2] % l->dim[1], i % l->dim[2],
+                                   (int64_t)in[1][i]));
+    qsort(p, (size_t)n, sizeof *p, ascending);
+    double least = p[rank < n - 1 ? rank : n - 1];
+    free(p);
+    return fmax(least, c->number[4]);
 }
 
 static void cross_entropy(const op_case *c, const double *const *in, double *out) {
     const icseg_shape *s = &c->input[0].shape, *l = &c->input[1].shape;
-    double sum = 0, count = 0;
+    double sum = 0, weights = 0, spread = c->number[2], below = mining_threshold(c, in);
     for (int64_t b = 0; b < l->dim[0]; b++)
         for (int64_t y = 0; y < l->dim[1]; y++)
             for (int64_t x = 0; x < l->dim[2]; x++) {
                 int64_t label = (int64_t)in[1][(b * l->dim[1] + y) * l->dim[2] + x];
                 if (label < 0) continue;
-                double total = 0;
-                for (int64_t k = 0; k < s->dim[3]; k++)
-                    total += exp(c->number[0] * upsampled(in[0], s, b, y, x, k, l->dim[1], l->dim[2]));
-                sum += log(total) - c->number[0] * upsampled(in[0], s, b, y, x, label, l->dim[1], l->dim[2]);
-                count++;
+                double own = surprise(c, in[0], b, y, x, label), weight = c->inputs > 2 ? in[2][label] : 1;
+                if (exp(-own) >= below) continue;
+                sum += (1 - spread) * weight * pow(1 - exp(-own), c->number[3]) * own;
+                for (int64_t k = 0; k < s->dim[3] && spread > 0; k++)
+                    sum += spread / (double)s->dim[3] * (c->inputs > 2 ? in[2][k] : 1) * surprise(c, in[0], b, y, x, k);
+                weights += weight;
             }
-    out[0] = c->number[1] * sum / count;
+    out[0] = c->number[1] * sum / weights;
 }
 
 static icseg_value build_clip_contrast(icseg_graph *g, const icseg_value *in, const op_case *c) {
@@ -95,10 +137,13 @@ static void argmax(const op_case *c, const double *const *in, double *out) {
     { OP_FIXED, ICSEG_SHAPE(__VA_ARGS__), 0 }
 #define L(K, ...)                                                                                                      \
     { OP_LABELS, ICSEG_SHAPE(__VA_ARGS__), K }
-#define UPSAMPLED_CROSS_ENTROPY(LABEL, SCALE, WEIGHT, ...)                                                             \
+#define STATE(...)                                                                                                     \
+    { OP_STATE, ICSEG_SHAPE(__VA_ARGS__), 0 }
+#define UPSAMPLED_CROSS_ENTROPY(LABEL, SCALE, WEIGHT, ...) SHAPED(LABEL, SCALE, WEIGHT, 0, 0, 0, 0, 2, __VA_ARGS__)
+#define SHAPED(LABEL, SCALE, WEIGHT, SMOOTHING, GAMMA, BELOW, LEAST, COUNT, ...)                                       \
     {                                                                                                                  \
-        "upsampled_cross_entropy", LABEL, 2, {__VA_ARGS__}, build_cross_entropy, cross_entropy, 1e-6, 1e-5, false,     \
-            {SCALE, WEIGHT}, NULL                                                                                      \
+        "upsampled_cross_entropy", LABEL, COUNT, {__VA_ARGS__}, build_cross_entropy, cross_entropy, 1e-6, 1e-5, false, \
+            {SCALE, WEIGHT, SMOOTHING, GAMMA, BELOW, LEAST}, NULL                                                      \
     }
 #define CLIP_CONTRAST(LABEL, ...)                                                                                      \
     { "clip_contrast", LABEL, 2, {__VA_ARGS__}, build_clip_contrast, clip_contrast, 1e-6, 1e-5, false, {0}, NULL }
@@ -117,6 +162,15 @@ static void losses_agree_with_their_definitions(void **state) {
         UPSAMPLED_CROSS_ENTROPY("one source pixel, one class more", 1, 1, X(2, 1, 1, 2), L(2, 2, 32, 33)),
         UPSAMPLED_CROSS_ENTROPY("labels smaller than the logits", 1, 2, X(1, 9, 8, 3), L(3, 1, 4, 5)),
         UPSAMPLED_CROSS_ENTROPY("300 classes", 1, 1, X(1, 3, 4, 300), L(300, 1, 7, 9)),
+        SHAPED("smoothing", 1, 1, 0.2, 0, 0, 0, 2, X(2, 5, 6, 7), L(7, 2, 20, 24)),
+        SHAPED("class weights", 1, 0.5, 0, 0, 0, 0, 3, X(2, 5, 6, 7), L(7, 2, 20, 24), STATE(7)),
+        SHAPED("smoothing, class weights, 19 classes", 2, 1, 0.1, 0, 0, 0, 3, X(1, 3, 4, 19), L(19, 1, 13, 17),
+               STATE(19)),
+        SHAPED("focal", 1, 1, 0, 2, 0, 0, 2, X(2, 5, 6, 7), L(7, 2, 20, 24)),
+        SHAPED("focal below 1, class weights", 1, 1, 0, 0.5, 0, 0, 3, X(1, 3, 4, 19), L(19, 1, 13, 17), STATE(19)),
+        SHAPED("the less probable pixels", 1, 1, 0, 0, 0.15, 3, 2, X(2, 5, 6, 7), L(7, 2, 20, 24)),
+        SHAPED("the hardest pixels", 1, 1, 0.1, 0, 1e-6, 31, 3, X(2, 5, 6, 7), L(7, 2, 20, 24), STATE(7)),
+        SHAPED("all pixels are mined", 1, 1, 0, 0, 0.3, 100000, 2, X(1, 3, 4, 5), L(5, 1, 13, 17)),
         CLIP_CONTRAST(NULL, X(1, 7, 7), X(1)),
         CLIP_CONTRAST("two pairs", X(1, 2, 2), X(1)),
         CLIP_CONTRAST("a fixed scale", X(1, 33, 33), FIXED(1)),
@@ -137,6 +191,8 @@ static void random_sizes_agree(void **state) {
         int64_t height = op_draw(&rng, 5, 20), width = op_draw(&rng, 5, 20); /* up or down */
         const op_case cases[] = {
             UPSAMPLED_CROSS_ENTROPY(NULL, 2, 0.4, X(b, h, w, k), L(k, b, height, width)),
+            SHAPED(NULL, 1, 1, 0.3, 0, 0.2, 4, 3, X(b, h, w, k), L(k, b, height, width), STATE(k)),
+            SHAPED(NULL, 1, 1, 0, 1.5, 0, 0, 3, X(b, h, w, k), L(k, b, height, width), STATE(k)),
             CLIP_CONTRAST(NULL, X(1, height, height), X(1)),
             UPSAMPLED_ARGMAX(NULL, 0, 0, height, width, b, h, w, k),
             UPSAMPLED_ARGMAX(NULL, 1, 2e-6, height, width, b, h, w, k),
@@ -157,7 +213,8 @@ static icseg_status run_loss(bool contrastive, const int16_t *labels, float *los
     icseg_value l = icseg_graph_input(g, "labels", ICSEG_I16, ICSEG_SHAPE(1, 2, 2));
     icseg_contrast_options options = {.tau = 1, .weight = 1, .positives = 1, .negatives = 1, .text_anchors = true};
     icseg_value y = contrastive ? icseg_align_contrast(g, x, l, ICSEG_NONE, ICSEG_NONE, options)
-                                : icseg_upsampled_cross_entropy(g, x, l, 1, 1);
+                                : icseg_upsampled_cross_entropy(g, x, l, ICSEG_NONE,
+                                                                (icseg_cross_entropy_options){.scale = 1, .weight = 1});
     icseg_graph_keep(g, y, "loss");
     assert_int_equal(icseg_executor_open(&executor, g, workspace, NULL), ICSEG_OK);
     icseg_executor_bind(executor, l, labels);

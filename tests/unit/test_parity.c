@@ -64,6 +64,8 @@ static void vit_with_gelu(void **state) { (void)state, agrees("vit_gelu"); }
 static void vit_with_patch_14_and_another_mlp(void **state) { (void)state, agrees("vit_patch14"); }
 static void resnet_with_a_meta_net(void **state) { (void)state, agrees("resnet_meta"); }
 static void resnet_with_regions_and_random_contrast(void **state) { (void)state, agrees("resnet_regions"); }
+static void smoothing_weights_and_mining(void **state) { (void)state, agrees("resnet_smooth"); }
+static void a_focal_loss_with_class_weights(void **state) { (void)state, agrees("resnet_focal"); }
 static void vit_with_a_memory(void **state) { (void)state, agrees("vit_memory"); }
 static void vit_with_patch_32(void **state) { (void)state, agrees("vit_patch32"); }
 
@@ -129,6 +131,8 @@ int main(void) {
         cmocka_unit_test(resnet_with_a_meta_net),
         cmocka_unit_test(resnet_with_regions_and_random_contrast),
         cmocka_unit_test(vit_with_a_memory),
+        cmocka_unit_test(smoothing_weights_and_mining),
+        cmocka_unit_test(a_focal_loss_with_class_weights),
         cmocka_unit_test(vit_with_patch_32),
     };
     return cmocka_run_group_tests_name("parity", tests, NULL, NULL);

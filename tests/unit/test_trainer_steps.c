@@ -15,8 +15,8 @@
 #include "support/training.h"
 
 /* Opens a trainer in folder/`out`. */
-static icseg_trainer *open_trainer(const char *out, bool resume) {
-    test_run r = {.out = out};
+static icseg_trainer *open_trainer_with(const char *out, const char *setting, bool resume) {
+    test_run r = {.out = out, .set = {setting}};
     icseg_recipe *recipe = test_run_recipe(&r);
     icseg_train_options o = {ICSEG_TRAIN_OPTIONS_INIT, .out = test_run_path(out), .resume = resume};
     icseg_trainer *trainer;
@@ -25,6 +25,8 @@ static icseg_trainer *open_trainer(const char *out, bool resume) {
     icseg_recipe_close(&recipe); /* the trainer has a copy */
     return trainer;
 }
+
+static icseg_trainer *open_trainer(const char *out, bool resume) { return open_trainer_with(out, NULL, resume); }
 
 static void done(icseg_status status, const icseg_error *error) {
     if (status != ICSEG_OK) fail_msg("%s", error->message);
@@ -167,10 +169,52 @@ static void bad_input_is_an_error(void **state) {
     icseg_recipe_close(&recipe);
 }
 
+/* The weights of the classes of the training split, worked out from its pixels and images. */
+static void assert_class_weights(const icseg_trainer *t, bool inverse) {
+    icseg_dataset_summary s = {ICSEG_DATASET_SUMMARY_INIT};
+    icseg_error error;
+    double sum = 0, present = 0;
+    done(icseg_dataset_check(t->train, NULL, NULL, &s, &error), &error);
+    const icseg_param *p = icseg_params_find(t->model->params, "loss.class_weight");
+    assert_non_null(p);
+    assert_int_equal(p->count, s.classes);
+    for (int32_t k = 0; k < s.classes; k++) {
+        if (!s.class_pixels[k]) continue;
+        sum += inverse ? 1.0 / (double)s.class_pixels[k] : 1 / (1 - pow(0.999, (double)s.class_images[k]));
+        present++;
+    }
+    assert_true(present > 2);
+    for (int32_t k = 0; k < s.classes; k++) {
+        double raw = inverse ? 1.0 / (double)s.class_pixels[k] : 1 / (1 - pow(0.999, (double)s.class_images[k]));
+        assert_near((double)p->data[k], s.class_pixels[k] ? raw * present / sum : 0, 1e-5);
+    }
+    icseg_dataset_summary_close(&s);
+}
+
+static void classes_are_weighed_by_how_often_they_occur(void **state) {
+    (void)state;
+    icseg_train_step step = {ICSEG_TRAIN_STEP_INIT};
+    icseg_error error;
+    icseg_trainer *t = open_trainer_with("inverse", "model.class_weights=inverse", false);
+    assert_class_weights(t, true);
+    done(icseg_trainer_step(t, &step, &error), &error);
+    assert_class_weights(t, true); /* the optimiser leaves them */
+    done(icseg_trainer_save(t, &error), &error);
+    icseg_trainer_close(&t);
+    t = open_trainer_with("inverse", "model.class_weights=inverse", true);
+    assert_int_equal(icseg_trainer_step_count(t), 1);
+    assert_class_weights(t, true);
+    icseg_trainer_close(&t);
+    t = open_trainer_with("effective", "model.class_weights=effective", false);
+    assert_class_weights(t, false);
+    icseg_trainer_close(&t);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stepped_run_equals_icseg_train),
         cmocka_unit_test(a_stepped_run_resumes),
+        cmocka_unit_test(classes_are_weighed_by_how_often_they_occur),
         cmocka_unit_test(bad_input_is_an_error),
     };
     return cmocka_run_group_tests(tests, test_training_open, test_training_close);

@@ -9,18 +9,16 @@
 #include <omp.h>
 #include <string.h>
 
+#include "base/sampling.h"
 #include "base/system.h"
 #include "base/text.h"
 #include "base/vmath.h"
 #include "graph/node.h"
 #include "graph/ops.h"
+#include "graph/ops/chunks.h"
 #include "graph/ops/loss.h"
-#include "base/sampling.h"
 
-typedef struct attributes {
-    float scale, weight;
-} attributes;
-
+enum { LOGITS, LABELS, CLASS_WEIGHT, INPUTS };
 enum { LANES = 16 };    /* a pixel's classes are padded to a multiple, so that loops over them have no remainder */
 #define NO_CLASS -1e30f /* logit of the padding */
 #define TINY     -60.0f /* e^x of less is 0: it changes no sum, and denormal products are a hundred times slower */
@@ -32,6 +30,7 @@ typedef struct state {
     icseg_interpolation *x, *y; /* (width), (height) */
     int64_t *first;             /* (h + 1): output rows [first[r], first[r + 1]) are below source row r */
     bool needs_gradient;
+    icseg_cross_entropy_options form;
 } state;
 
 /* Buffers of one thread. P: classes with padding. */
@@ -40,6 +39,16 @@ typedef struct buffers {
     float *row_grad; /* (w, P) */
     float *pixel;    /* (P) */
 } buffers;
+
+static size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+static size_t thread_floats(const state *s) { return (size_t)((2 * s->w + 1) * s->blocks * LANES); }
+
+static buffers thread_buffers(const state *s, float *buffer) {
+    size_t padded = (size_t)(s->w * s->blocks * LANES);
+    float *mine = buffer + (size_t)omp_get_thread_num() * thread_floats(s);
+    return (buffers){mine, mine + padded, mine + 2 * padded};
+}
 
 /* v (n) = the logits between low and high. Returns the sum of v = e^(v - largest). */
 ICSEG_INLINE float exponentials(float *v, const float *low, const float *high, float weight, int64_t n,
@@ -72,6 +81,79 @@ ICSEG_INLINE void add_gradient(float *grad, const float *v, float inverse, float
 #pragma omp simd
     for (int64_t k = 0; k < n; k++) grad[k] += each * v[k];
     grad[label] -= factor;
+}
+
+/* What a row's shaped loss needs besides the buffers. */
+typedef struct shape_inputs {
+    const float *class_weight; /* (K), or NULL: all 1 */
+    double class_weight_sum;
+    const float *probability; /* (width): of each pixel's label, or NULL: all pixels count */
+    float below;              /* only pixels with a lower probability count */
+} shape_inputs;
+
+/* Sums over pixels. */
+typedef struct loss_sums {
+    double loss, weight;
+} loss_sums;
+
+/* The sum of weight_k times the logits between low and high. */
+ICSEG_INLINE float weighted_logits(const float *low, const float *high, float at, const float *weight,
+                                   int64_t classes) {
+    float sum = 0;
+    for (int64_t k = 0; k < classes; k++) sum += (weight ? weight[k] : 1) * ((1 - at) * low[k] + at * high[k]);
+    return sum;
+}
+
+/* The focal loss of a label with this log-probability, and the factor of the gradient of its cross-entropy. */
+static float focal_loss(float gamma, float log_p, float *factor) {
+    float p = expf(log_p), q = 1 - p, power = powf(q, gamma);
+    *factor = q > 0 ? power - gamma * (power / q) * p * log_p : 0;
+    return -power * log_p;
+}
+
+/* row_loss with class weights, label smoothing, a focal factor, or only the hardest pixels. */
+ICSEG_KERNEL static loss_sums shaped_row_loss(const state *s, const buffers *b, const int16_t *labels,
+                                              const shape_inputs *in) {
+    loss_sums sums = {0};
+    int64_t n = s->blocks * LANES;
+    float spread = s->form.smoothing / (float)s->classes, even = spread * (float)in->class_weight_sum;
+    for (int64_t x = 0; x < s->width; x++) {
+        int64_t label = labels[x];
+        if (label < 0 || (in->probability && in->probability[x] >= in->below)) continue;
+        icseg_interpolation at = s->x[x];
+        const float *low = b->row + at.low * n, *high = b->row + at.high * n;
+        float own = (1 - at.weight) * low[label] + at.weight * high[label], largest, factor = 1;
+        float sum = exponentials(b->pixel, low, high, at.weight, n, &largest), whole = largest + logf(sum);
+        float weight = in->class_weight ? in->class_weight[label] : 1, part = weight * (1 - s->form.smoothing);
+        float loss = s->form.gamma > 0 ? focal_loss(s->form.gamma, own - whole, &factor) : whole - own;
+        sums.weight += (double)weight;
+        sums.loss += (double)(part * loss);
+        if (spread > 0)
+            sums.loss +=
+                (double)(even * whole - spread * weighted_logits(low, high, at.weight, in->class_weight, s->classes));
+        for (int side = 0; side < 2 && s->needs_gradient; side++) {
+            float *grad = b->row_grad + (side ? at.high : at.low) * n, share = side ? at.weight : 1 - at.weight;
+            add_gradient(grad, b->pixel, 1 / sum, share * (part * factor + even), n, label);
+            grad[label] += share * even; /* which add_gradient took away */
+            for (int64_t k = 0; k < s->classes && spread > 0; k++)
+                grad[k] -= share * spread * (in->class_weight ? in->class_weight[k] : 1);
+        }
+    }
+    return sums;
+}
+
+/* The probability of the label of each labelled pixel of one output row. */
+ICSEG_KERNEL static void row_probabilities(const state *s, const buffers *b, const int16_t *labels, float *out) {
+    int64_t n = s->blocks * LANES;
+    for (int64_t x = 0; x < s->width; x++) {
+        int64_t label = labels[x];
+        if (label < 0) continue;
+        icseg_interpolation at = s->x[x];
+        const float *low = b->row + at.low * n, *high = b->row + at.high * n;
+        float own = (1 - at.weight) * low[label] + at.weight * high[label], largest;
+        float sum = exponentials(b->pixel, low, high, at.weight, n, &largest);
+        out[x] = expf(own - largest) / sum;
+    }
 }
 
 /* Sum of the losses of one output row; its gradient with respect to row is added to row_grad (unless NULL). */
@@ -115,24 +197,79 @@ ICSEG_KERNEL static void add_scaled(float *y, const float *x, float factor, int6
 }
 
 /* All output rows below source row r of one image. above, below: gradients of rows r and r + 1. */
-static double band_loss(const state *s, const buffers *b, const float *logits, const int16_t *labels, int64_t r,
-                        float scale, float *above, float *below) {
+static loss_sums band_loss(const state *s, const buffers *b, const float *logits, const int16_t *labels, int64_t r,
+                           const shape_inputs *shape, float *above, float *below) {
     int64_t line = s->w * s->classes;
-    double loss = 0;
+    loss_sums sums = {0};
     if (s->needs_gradient) {
         memset(above, 0, (size_t)line * sizeof *above);
         memset(below, 0, (size_t)line * sizeof *below);
     }
     for (int64_t y = s->first[r]; y < s->first[r + 1]; y++) {
         icseg_interpolation at = s->y[y];
-        interpolate_row(s, b->row, logits + at.low * line, logits + at.high * line, at.weight, scale);
+        interpolate_row(s, b->row, logits + at.low * line, logits + at.high * line, at.weight, s->form.scale);
         if (s->needs_gradient) memset(b->row_grad, 0, (size_t)(s->w * s->blocks * LANES) * sizeof *b->row_grad);
-        loss += row_loss(s, b, labels + y * s->width);
+        if (shape) {
+            shape_inputs row = *shape;
+            if (row.probability) row.probability += y * s->width;
+            loss_sums found = shaped_row_loss(s, b, labels + y * s->width, &row);
+            sums.loss += found.loss;
+            sums.weight += found.weight;
+        } else {
+            sums.loss += row_loss(s, b, labels + y * s->width);
+        }
         if (!s->needs_gradient) continue;
         add_row(s, above, b->row_grad, 1 - at.weight);
         add_row(s, below, b->row_grad, at.weight);
     }
-    return loss;
+    return sums;
+}
+
+/* -- hard example mining */
+
+enum { DIGIT = 1 << 16 }; /* half of the bits of a float */
+
+static uint32_t bits_of(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits;
+}
+
+/* The value of this rank, from 0, among the labelled pixels' probabilities: numbers that are not negative have the
+ * order of their bits. count: DIGIT numbers of scratch memory. */
+static float value_of_rank(const int16_t *labels, const float *value, int64_t n, int64_t rank, uint32_t *count) {
+    uint32_t high = 0, low = 0;
+    memset(count, 0, DIGIT * sizeof *count);
+    for (int64_t i = 0; i < n; i++)
+        if (labels[i] >= 0) count[bits_of(value[i]) / DIGIT]++;
+    for (; rank >= (int64_t)count[high]; high++) rank -= count[high];
+    memset(count, 0, DIGIT * sizeof *count);
+    for (int64_t i = 0; i < n; i++)
+        if (labels[i] >= 0 && bits_of(value[i]) / DIGIT == high) count[bits_of(value[i]) % DIGIT]++;
+    for (; rank >= (int64_t)count[low]; low++) rank -= count[low];
+    uint32_t bits = high * DIGIT + low;
+    float found;
+    memcpy(&found, &bits, sizeof found);
+    return found;
+}
+
+/* Fills `probability` (batch, height, width); only pixels below the returned threshold count. */
+static float mine(const icseg_kernel *k, const state *s, int64_t labelled, float *probability, uint32_t *count,
+                  float *buffer) {
+    const float *logits = k->in[LOGITS];
+    const int16_t *labels = k->in[LABELS];
+    int64_t line = s->w * s->classes, rows = s->batch * s->height, rank = s->form.mined_least * s->batch;
+#pragma omp parallel for schedule(static) num_threads(s->threads)
+    for (int64_t i = 0; i < rows; i++) {
+        buffers b = thread_buffers(s, buffer);
+        const float *image = logits + i / s->height * s->h * line;
+        icseg_interpolation at = s->y[i % s->height];
+        interpolate_row(s, b.row, image + at.low * line, image + at.high * line, at.weight, s->form.scale);
+        row_probabilities(s, &b, labels + i * s->width, probability + i * s->width);
+    }
+    if (rank >= labelled) rank = labelled - 1;
+    float least = value_of_rank(labels, probability, rows * s->width, rank, count);
+    return fmaxf(least, s->form.mined_below);
 }
 
 static icseg_status count_labelled(const state *s, const int16_t *labels, int64_t *out, icseg_error *error) {
@@ -163,40 +300,78 @@ static void finish_gradient(const state *s, float *gradient, const float *below,
     }
 }
 
-static size_t round_up(size_t floats) { return (floats + 15) / 16 * 16; }
+static bool is_shaped(const icseg_kernel *k, const state *s) {
+    return k->node->input[CLASS_WEIGHT] != ICSEG_NONE || s->form.smoothing > 0 || s->form.gamma > 0 ||
+           s->form.mined_below > 0;
+}
 
-static size_t thread_floats(const state *s) { return (size_t)((2 * s->w + 1) * s->blocks * LANES); }
+/* The parts of the scratch memory. */
+typedef struct scratch {
+    loss_sums *partial; /* (bands) */
+    float *below;       /* (bands, w, K): gradients of the rows below, if they are needed */
+    float *probability; /* (batch, height, width), with mining */
+    uint32_t *count;    /* (DIGIT), with mining */
+    float *buffer;      /* of the threads */
+} scratch;
+
+static scratch divide(const state *s, void *memory, size_t *bytes) {
+    int64_t bands = s->batch * s->h, line = s->w * s->classes;
+    size_t at = 0;
+    scratch out = {0};
+    unsigned char *begin = memory;
+    out.partial = (loss_sums *)(begin + at);
+    at += round_up((size_t)bands * sizeof *out.partial);
+    out.below = (float *)(begin + at);
+    if (s->needs_gradient) at += round_up((size_t)(bands * line) * sizeof *out.below);
+    if (s->form.mined_below > 0) {
+        out.probability = (float *)(begin + at);
+        at += round_up((size_t)(s->batch * s->height * s->width) * sizeof *out.probability);
+        out.count = (uint32_t *)(begin + at);
+        at += DIGIT * sizeof *out.count;
+    }
+    out.buffer = (float *)(begin + at);
+    *bytes = at + (size_t)s->threads * thread_floats(s) * sizeof *out.buffer;
+    return out;
+}
 
 static icseg_status loss_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
-    const attributes *a = k->node->attributes;
     const state *s = k->state;
-    const float *logits = k->in[0];
-    const int16_t *labels = k->in[1];
+    const float *logits = k->in[LOGITS], *class_weight = k->in[CLASS_WEIGHT];
+    const int16_t *labels = k->in[LABELS];
     int64_t labelled, line = s->w * s->classes, bands = s->batch * s->h;
+    size_t bytes;
+    scratch memory = divide(s, run->scratch, &bytes);
+    shape_inputs shape = {.class_weight = class_weight, .class_weight_sum = (double)s->classes};
     ICSEG_TRY(count_labelled(s, labels, &labelled, error));
-
-    double *partial = run->scratch; /* (bands) */
-    float *below = (float *)(partial + (bands + 7) / 8 * 8);
-    float *buffer = below + (s->needs_gradient ? round_up((size_t)(bands * line)) : 0);
-    size_t padded = (size_t)(s->w * s->blocks * LANES), per_thread = thread_floats(s);
+    if (class_weight) shape.class_weight_sum = 0;
+    for (int64_t c = 0; c < s->classes && class_weight; c++) shape.class_weight_sum += (double)class_weight[c];
+    if (memory.probability && labelled) {
+        shape.below = mine(k, s, labelled, memory.probability, memory.count, memory.buffer);
+        shape.probability = memory.probability;
+    }
 #pragma omp parallel for schedule(static) num_threads(s->threads)
     for (int64_t band = 0; band < bands; band++) {
-        float *mine = buffer + (size_t)omp_get_thread_num() * per_thread;
-        buffers b = {mine, mine + padded, mine + 2 * padded};
-        int64_t image = band / s->h;
+        buffers b = thread_buffers(s, memory.buffer);
+        int64_t image = band / s->h, pixels = image * s->height * s->width;
         float *above = s->needs_gradient ? (float *)k->out[1] + band * line : NULL;
-        partial[band] = band_loss(s, &b, logits + image * s->h * line, labels + image * s->height * s->width,
-                                  band % s->h, a->scale, above, below + band * line);
+        shape_inputs mine = shape;
+        if (mine.probability) mine.probability += pixels;
+        memory.partial[band] = band_loss(s, &b, logits + image * s->h * line, labels + pixels, band % s->h,
+                                         is_shaped(k, s) ? &mine : NULL, above, memory.below + band * line);
     }
-    double sum = 0, mean = labelled ? a->weight / (double)labelled : 0;
-    for (int64_t band = 0; band < bands; band++) sum += partial[band];
-    *(float *)k->out[0] = (float)(sum * mean);
-    if (s->needs_gradient) finish_gradient(s, k->out[1], below, (float)(mean * a->scale));
+    loss_sums sum = {0};
+    for (int64_t band = 0; band < bands; band++) {
+        sum.loss += memory.partial[band].loss;
+        sum.weight += memory.partial[band].weight;
+    }
+    double over = is_shaped(k, s) ? sum.weight : (double)labelled, mean = over > 0 ? s->form.weight / over : 0;
+    *(float *)k->out[0] = (float)(sum.loss * mean);
+    if (s->needs_gradient) finish_gradient(s, k->out[1], memory.below, (float)(mean * s->form.scale));
     return ICSEG_OK;
 }
 
 static icseg_status loss_prepare(icseg_kernel *k, icseg_error *error) {
-    const icseg_shape *logits = &icseg_kernel_in(k, 0)->shape, *labels = &icseg_kernel_in(k, 1)->shape;
+    const icseg_shape *logits = &icseg_kernel_in(k, LOGITS)->shape, *labels = &icseg_kernel_in(k, LABELS)->shape;
     state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, 0, "tables");
     *s = (state){.batch = logits->dim[0],
@@ -207,7 +382,8 @@ static icseg_status loss_prepare(icseg_kernel *k, icseg_error *error) {
                  .height = labels->dim[1],
                  .width = labels->dim[2],
                  .threads = omp_get_max_threads(),
-                 .needs_gradient = k->node->output_count > 1};
+                 .needs_gradient = k->node->output_count > 1,
+                 .form = *(const icseg_cross_entropy_options *)k->node->attributes};
     s->x = icseg_alloc_array((size_t)s->width, sizeof *s->x);
     s->y = icseg_alloc_array((size_t)s->height, sizeof *s->y);
     s->first = icseg_alloc_array((size_t)s->h + 1, sizeof *s->first);
@@ -218,9 +394,7 @@ static icseg_status loss_prepare(icseg_kernel *k, icseg_error *error) {
         while (y < s->height && s->y[y].low < r) y++;
         s->first[r] = y;
     }
-    int64_t line = s->w * s->classes, bands = s->batch * s->h;
-    k->scratch_size = (size_t)(bands + 8) * sizeof(double) + (size_t)s->threads * thread_floats(s) * sizeof(float) +
-                      (s->needs_gradient ? round_up((size_t)(bands * line)) * sizeof(float) : 0);
+    divide(s, NULL, &k->scratch_size);
     return ICSEG_OK;
 }
 
@@ -269,12 +443,15 @@ const icseg_op icseg_op_upsampled_cross_entropy = {.name = "upsampled_cross_entr
                                                    .release = loss_release,
                                                    .flops = loss_flops};
 
-icseg_value icseg_upsampled_cross_entropy(icseg_graph *g, icseg_value logits, icseg_value labels, float scale,
-                                          float weight) {
-    attributes a = {scale, weight};
-    icseg_value in[] = {logits, labels};
-    icseg_node *node = icseg_node_append(g, &icseg_op_upsampled_cross_entropy, &a, sizeof a, in, 2, 0);
+icseg_value icseg_upsampled_cross_entropy(icseg_graph *g, icseg_value logits, icseg_value labels,
+                                          icseg_value class_weight, icseg_cross_entropy_options options) {
+    icseg_value in[INPUTS] = {logits, labels, class_weight};
+    icseg_node *node = icseg_node_append(g, &icseg_op_upsampled_cross_entropy, &options, sizeof options, in, INPUTS,
+                                         1 << CLASS_WEIGHT);
     if (!node) return ICSEG_NONE;
+    if (class_weight != ICSEG_NONE &&
+        !icseg_check_channels(g, "upsampled_cross_entropy", logits, "class_weight", class_weight))
+        return ICSEG_NONE;
     const icseg_value_info *x = icseg_graph_value(g, logits), *y = icseg_graph_value(g, labels);
     if (x->shape.rank != 4 || y->shape.rank != 3 || y->dtype != ICSEG_I16 || x->shape.dim[0] != y->shape.dim[0]) {
         char s[ICSEG_SHAPE_TEXT], t[ICSEG_SHAPE_TEXT];
