@@ -265,6 +265,11 @@ ICSEG_CONTRAST_HARD = 0
 ICSEG_CONTRAST_SEMI_HARD = 1
 ICSEG_CONTRAST_RANDOM = 2
 
+# enum icseg_class_weights
+ICSEG_CLASS_WEIGHTS_NONE = 0
+ICSEG_CLASS_WEIGHTS_INVERSE = 1
+ICSEG_CLASS_WEIGHTS_EFFECTIVE = 2
+
 # enum icseg_clip_activation
 ICSEG_CLIP_QUICK_GELU = 0
 ICSEG_CLIP_GELU = 1
@@ -322,6 +327,11 @@ class icseg_config(Structure):
     contrast_strides: Any
     contrast_tau: float
     contrast_memory: int
+    label_smoothing: float
+    focal_gamma: float
+    ohem_threshold: float
+    ohem_least: int
+    class_weights: int
     _fields_ = [
         ("struct_size", c_size_t),
         ("backbone", c_int),
@@ -369,6 +379,11 @@ class icseg_config(Structure):
         ("contrast_strides", (c_bool * 4)),
         ("contrast_tau", c_double),
         ("contrast_memory", c_int32),
+        ("label_smoothing", c_double),
+        ("focal_gamma", c_double),
+        ("ohem_threshold", c_double),
+        ("ohem_least", c_int32),
+        ("class_weights", c_int),
     ]
 
 
@@ -2063,6 +2078,11 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_CONTRAST_HARD",
         "ICSEG_CONTRAST_SEMI_HARD",
         "ICSEG_CONTRAST_RANDOM",
+    ],
+    "icseg_class_weights": [
+        "ICSEG_CLASS_WEIGHTS_NONE",
+        "ICSEG_CLASS_WEIGHTS_INVERSE",
+        "ICSEG_CLASS_WEIGHTS_EFFECTIVE",
     ],
     "icseg_clip_activation": [
         "ICSEG_CLIP_QUICK_GELU",
