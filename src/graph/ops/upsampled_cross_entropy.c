@@ -106,7 +106,7 @@ ICSEG_INLINE float weighted_logits(const float *low, const float *high, float at
 
 /* The focal loss of a label with this log-probability, and the factor of the gradient of its cross-entropy. */
 static float focal_loss(float gamma, float log_p, float *factor) {
-    float p = expf(log_p), q = 1 - p, power = powf(q, gamma);
+    float p = expf(log_p), q = fmaxf(1 - p, 0), power = powf(q, gamma); /* p may be rounded to more than 1 */
     *factor = q > 0 ? power - gamma * (power / q) * p * log_p : 0;
     return -power * log_p;
 }
