@@ -141,7 +141,8 @@ bool icseg_config_contrasts(const icseg_config *c, int level) {
 int64_t icseg_config_region_side(const icseg_config *c, int64_t height, int64_t width) {
     int64_t side = c->prompt_source == ICSEG_PROMPT_FROM_REGIONS ? c->prompt_region : 1;
     if (side > height) side = height;
-    return side > width ? width : side;
+    if (side > width) side = width;
+    return side < 1 ? 1 : side;
 }
 
 bool icseg_config_decodes_prompts(const icseg_config *c) {

@@ -31,7 +31,8 @@ icseg_status icseg_config_fill(icseg_config *to, const icseg_config *from, icseg
 bool icseg_config_contrasts(const icseg_config *config, int level);
 /* Whether decoder layers read instance-conditioned prompts out of the image. */
 bool icseg_config_decodes_prompts(const icseg_config *config);
-/* The side of the squares of positions that prompts read, for a grid of height x width: 1 unless they read regions. */
+/* The side of the squares of positions that prompts read, for a grid of height x width: 1 unless they read regions. At
+ * least 1, also where a graph has failed and its sizes are 0. */
 int64_t icseg_config_region_side(const icseg_config *config, int64_t height, int64_t width);
 /* Channels of the MLPs of a ViT's blocks. */
 int64_t icseg_config_vit_mlp_width(const icseg_config *config);

@@ -306,6 +306,26 @@ static void regions_cover_a_part_of_the_image(void **state) {
     close_fixture(&f);
 }
 
+/* The graph that fails has maps of no size, which regions divide. */
+static void lack_of_memory_is_reported(void **state) {
+    fixture f = open_fixture("tiny-vit", "{\"prompt_source\": \"regions\", \"prompt_region\": 3}", 3);
+    icseg_status status = ICSEG_ERROR_MEMORY;
+    int failures = 0;
+    (void)state;
+    for (int64_t n = 0; status != ICSEG_OK; n += 1 + n / 20, failures++) {
+        icseg_session *session = test_session(f.model, ICSEG_PRECISION_F32); /* without networks */
+        icseg_explainer *e = open_explainer(session, NULL);
+        icseg_memory_fail_after(n);
+        status = icseg_explainer_add(e, "a", &f.image, NULL, &error);
+        icseg_memory_fail_after(-1);
+        if (status != ICSEG_OK) assert_int_equal(status, ICSEG_ERROR_MEMORY);
+        icseg_explainer_close(&e);
+        icseg_session_close(&session);
+    }
+    assert_true(failures > 50);
+    close_fixture(&f);
+}
+
 static void models_without_such_prompts_have_no_attention(void **state) {
     static const char *const json[] = {"{\"prompt\": \"static\"}", "{\"prompt\": \"template\"}",
                                        "{\"prompt_source\": \"global\"}"};
@@ -538,6 +558,7 @@ int main(void) {
         cmocka_unit_test(attention_of_a_token_sums_to_one),
         cmocka_unit_test(attention_is_that_of_the_last_layer_to_the_image),
         cmocka_unit_test(regions_cover_a_part_of_the_image),
+        cmocka_unit_test(lack_of_memory_is_reported),
         cmocka_unit_test(models_without_such_prompts_have_no_attention),
         cmocka_unit_test(two_models_have_common_scales),
         cmocka_unit_test(maps_are_files_of_the_size_of_the_image),
