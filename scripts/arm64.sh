@@ -112,7 +112,7 @@ fill_sysroot >"$work/log" 2>&1 || { tail -n 20 "$work/log"; give_up "Debian's ar
 [ "$mode" != --prepare ] || exit 0
 check "it builds" build_all
 if [ $failed -eq 0 ] && [ "$mode" != --build ]; then
-    export QEMU_CPU=max
+    export QEMU_CPU=max ICSEG_EMULATED=1
     program=$work/icseg
     printf '#!/bin/sh\nexec qemu-aarch64 -L "%s" "%s" "$@"\n' "$sysroot" "$build/icseg" >"$program"
     chmod +x "$program"
