@@ -40,9 +40,9 @@ typedef struct icseg_explain_options {
     int32_t class_count;        /**< 0: for each image, the classes that `top` describes */
     int32_t top;                /**< so many classes: half of them those with the largest areas, the others those with
                                      the highest scores; 0: 6 */
-    const icseg_eval_options
-        *eval; /**< how both models resize images: only resize_short and resize_long are used,
-                  because the network sees the whole image once. NULL: as in each model's training */
+    /** How both models resize images: only resize_short and resize_long are used, because the network sees the whole
+     * image once. NULL: as in each model's training. */
+    const icseg_eval_options *eval;
 } icseg_explain_options;
 
 /** Initialises an icseg_explain_options. */
@@ -58,7 +58,7 @@ typedef enum icseg_explain_kind {
     ICSEG_EXPLAIN_KINDS       /**< number of kinds */
 } icseg_explain_kind;
 
-/** A map. The library fills it in. */
+/** A map. The library fills it in. The struct never grows. */
 typedef struct icseg_explain_map {
     icseg_explain_kind kind; /**< what it shows */
     int32_t model;           /**< 0: icseg_explain_options.session, 1: against */
@@ -80,7 +80,7 @@ typedef struct icseg_explain_map {
     const char *file;     /**< the name of its file, such as "street_score_8_road.png" */
 } icseg_explain_map;
 
-/** What one model computed of an image. The library fills it in. */
+/** What one model computed of an image. The library fills it in. The struct never grows. */
 typedef struct icseg_explained_model {
     icseg_labels labels;          /**< the label map, of the image's size */
     icseg_labels_summary classes; /**< area and mean confidence of each class that occurs, and of all pixels */
