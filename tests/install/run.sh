@@ -131,7 +131,7 @@ done
 check 'export: the error names the build option' sh -c '! "$1" export "$2" "$3/model.onnx" 2>"$3/message" && grep "build it with ICSEG_ONNX=ON" "$3/message"' \
     sh "$program" "$tiny" "$work"
 check 'only its commands have manual pages' diff <(ls "$work/small-prefix/share/man/man1" | sed 's/^icseg-*//; s/\.1$//' | grep .) \
-    <(printf '%s\n' calibrate classify convert docs export forward info predict segment tokenize video)
+    <(printf '%s\n' calibrate classify convert docs explain export forward info predict segment tokenize video)
 check 'the headers of absent parts are absent' sh -c '! ls "$1/include/icseg" | grep -E "train|dataset|synth|recipe"' sh "$work/small-prefix"
 check 'icseg.h compiles without them' sh -c \
     'echo "#include <icseg/icseg.h>" | cc -x c -std=c11 -Wall -Wextra -pedantic -Werror -fsyntax-only -I"$1/include" -' sh "$work/small-prefix"
