@@ -305,33 +305,25 @@ static bool is_shaped(const icseg_kernel *k, const state *s) {
            s->form.mined_below > 0;
 }
 
-/* The parts of the scratch memory. */
-typedef struct scratch {
-    loss_sums *partial; /* (bands) */
-    float *below;       /* (bands, w, K): gradients of the rows below, if they are needed */
-    float *probability; /* (batch, height, width), with mining */
-    uint32_t *count;    /* (DIGIT), with mining */
-    float *buffer;      /* of the threads */
-} scratch;
+/* Where the parts of the scratch memory begin (bytes). The first part, at 0, is the loss_sums of each band. */
+typedef struct layout {
+    size_t below;       /* (bands, w, K): gradients of the rows below, if they are needed */
+    size_t probability; /* (batch, height, width), with mining */
+    size_t count;       /* (DIGIT), with mining */
+    size_t buffer;      /* of the threads */
+    size_t size;
+} layout;
 
-static scratch divide(const state *s, void *memory, size_t *bytes) {
-    int64_t bands = s->batch * s->h, line = s->w * s->classes;
-    size_t at = 0;
-    scratch out = {0};
-    unsigned char *begin = memory;
-    out.partial = (loss_sums *)(begin + at);
-    at += round_up((size_t)bands * sizeof *out.partial);
-    out.below = (float *)(begin + at);
-    if (s->needs_gradient) at += round_up((size_t)(bands * line) * sizeof *out.below);
-    if (s->form.mined_below > 0) {
-        out.probability = (float *)(begin + at);
-        at += round_up((size_t)(s->batch * s->height * s->width) * sizeof *out.probability);
-        out.count = (uint32_t *)(begin + at);
-        at += DIGIT * sizeof *out.count;
-    }
-    out.buffer = (float *)(begin + at);
-    *bytes = at + (size_t)s->threads * thread_floats(s) * sizeof *out.buffer;
-    return out;
+static layout scratch_layout(const state *s) {
+    bool mines = s->form.mined_below > 0;
+    size_t bands = (size_t)(s->batch * s->h), line = (size_t)(s->w * s->classes);
+    size_t pixels = (size_t)(s->batch * s->height * s->width);
+    layout l = {.below = round_up(bands * sizeof(loss_sums))};
+    l.probability = l.below + (s->needs_gradient ? round_up(bands * line * sizeof(float)) : 0);
+    l.count = l.probability + (mines ? round_up(pixels * sizeof(float)) : 0);
+    l.buffer = l.count + (mines ? DIGIT * sizeof(uint32_t) : 0);
+    l.size = l.buffer + (size_t)s->threads * thread_floats(s) * sizeof(float);
+    return l;
 }
 
 static icseg_status loss_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
@@ -339,34 +331,37 @@ static icseg_status loss_run(const icseg_kernel *k, const icseg_run *run, icseg_
     const float *logits = k->in[LOGITS], *class_weight = k->in[CLASS_WEIGHT];
     const int16_t *labels = k->in[LABELS];
     int64_t labelled, line = s->w * s->classes, bands = s->batch * s->h;
-    size_t bytes;
-    scratch memory = divide(s, run->scratch, &bytes);
+    layout l = scratch_layout(s);
+    unsigned char *scratch = run->scratch;
+    loss_sums *partial = run->scratch;
+    float *below = (float *)(scratch + l.below), *buffer = (float *)(scratch + l.buffer);
     shape_inputs shape = {.class_weight = class_weight, .class_weight_sum = (double)s->classes};
     ICSEG_TRY(count_labelled(s, labels, &labelled, error));
     if (class_weight) shape.class_weight_sum = 0;
     for (int64_t c = 0; c < s->classes && class_weight; c++) shape.class_weight_sum += (double)class_weight[c];
-    if (memory.probability && labelled) {
-        shape.below = mine(k, s, labelled, memory.probability, memory.count, memory.buffer);
-        shape.probability = memory.probability;
+    if (s->form.mined_below > 0 && labelled) {
+        float *probability = (float *)(scratch + l.probability);
+        shape.below = mine(k, s, labelled, probability, (uint32_t *)(scratch + l.count), buffer);
+        shape.probability = probability;
     }
 #pragma omp parallel for schedule(static) num_threads(s->threads)
     for (int64_t band = 0; band < bands; band++) {
-        buffers b = thread_buffers(s, memory.buffer);
+        buffers b = thread_buffers(s, buffer);
         int64_t image = band / s->h, pixels = image * s->height * s->width;
         float *above = s->needs_gradient ? (float *)k->out[1] + band * line : NULL;
-        shape_inputs mine = shape;
-        if (mine.probability) mine.probability += pixels;
-        memory.partial[band] = band_loss(s, &b, logits + image * s->h * line, labels + pixels, band % s->h,
-                                         is_shaped(k, s) ? &mine : NULL, above, memory.below + band * line);
+        shape_inputs of_image = shape;
+        if (of_image.probability) of_image.probability += pixels;
+        partial[band] = band_loss(s, &b, logits + image * s->h * line, labels + pixels, band % s->h,
+                                  is_shaped(k, s) ? &of_image : NULL, above, below + band * line);
     }
     loss_sums sum = {0};
     for (int64_t band = 0; band < bands; band++) {
-        sum.loss += memory.partial[band].loss;
-        sum.weight += memory.partial[band].weight;
+        sum.loss += partial[band].loss;
+        sum.weight += partial[band].weight;
     }
     double over = is_shaped(k, s) ? sum.weight : (double)labelled, mean = over > 0 ? s->form.weight / over : 0;
     *(float *)k->out[0] = (float)(sum.loss * mean);
-    if (s->needs_gradient) finish_gradient(s, k->out[1], memory.below, (float)(mean * s->form.scale));
+    if (s->needs_gradient) finish_gradient(s, k->out[1], below, (float)(mean * s->form.scale));
     return ICSEG_OK;
 }
 
@@ -394,7 +389,7 @@ static icseg_status loss_prepare(icseg_kernel *k, icseg_error *error) {
         while (y < s->height && s->y[y].low < r) y++;
         s->first[r] = y;
     }
-    divide(s, NULL, &k->scratch_size);
+    k->scratch_size = scratch_layout(s).size;
     return ICSEG_OK;
 }
 
