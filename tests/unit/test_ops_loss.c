@@ -46,10 +46,12 @@ static int ascending(const void *a, const void *b) {
 /* -log p of class k at a pixel of image b. */
 static double surprise(const op_case *c, const double *logits, int64_t b, int64_t y, int64_t x, int64_t k) {
     const icseg_shape *s = &c->input[0].shape, *l = &c->input[1].shape;
-    double total = 0;
+    double total = 0, most = 0, own = upsampled(logits, s, b, y, x, k, l->dim[1], l->dim[2]);
     for (int64_t j = 0; j < s->dim[3]; j++)
-        total += exp(c->number[0] * upsampled(logits, s, b, y, x, j, l->dim[1], l->dim[2]));
-    return log(total) - c->number[0] * upsampled(logits, s, b, y, x, k, l->dim[1], l->dim[2]);
+        most = fmax(most, c->number[0] * (upsampled(logits, s, b, y, x, j, l->dim[1], l->dim[2]) - own));
+    for (int64_t j = 0; j < s->dim[3]; j++)
+        total += exp(c->number[0] * (upsampled(logits, s, b, y, x, j, l->dim[1], l->dim[2]) - own) - most);
+    return most + log(total);
 }
 
 /* Only pixels whose label has a lower probability count. */
