@@ -57,10 +57,10 @@ static double compare(comparison *c, double a) {
 }
 
 /* Where the gradient of an anchor's candidate belongs: positions come first, then the memory's entries. */
-static float *gradient_at(const work *o, const image *m, int64_t class, int32_t index) {
+static float *gradient_at(const work *o, const image *m, int64_t c, int32_t index) {
     int64_t positions = o->h * o->w;
-    return index < positions ? m->gradient + index * o->classes + class
-                             : m->memory_gradient + class * o->entries + (index - positions);
+    return index < positions ? m->gradient + index * o->classes + c
+                             : m->memory_gradient + c * o->entries + (index - positions);
 }
 
 /* Compares the embedding of class c with positions and memory. 0 without negatives. */

@@ -12,12 +12,12 @@ enum { V, LABELS, MEMORY, INPUTS };
 static const double SMALLEST_NORM = 1e-12; /* as that of PyTorch's F.normalize */
 
 /* The mean of v (h * w, c) over the positions of one class, at unit length. False if the image lacks the class. */
-static bool class_mean(const float *v, const int16_t *label, int64_t positions, int64_t c, int64_t class, float *mean) {
+static bool class_mean(const float *v, const int16_t *label, int64_t positions, int64_t c, int64_t k, float *mean) {
     int64_t count = 0;
     double norm = 0;
     memset(mean, 0, (size_t)c * sizeof *mean);
     for (int64_t i = 0; i < positions; i++) {
-        if (label[i] != class) continue;
+        if (label[i] != k) continue;
         count++;
         for (int64_t j = 0; j < c; j++) mean[j] += v[i * c + j];
     }
@@ -65,11 +65,11 @@ static icseg_status memory_run(const icseg_kernel *k, const icseg_run *run, icse
     float *means = (float *)((unsigned char *)run->scratch + label_bytes(v));
     read_labels(k, label);
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t class = 0; class < classes; class ++)
+    for (int64_t i = 0; i < classes; i++)
         for (int64_t b = 0; b < v->dim[0]; b++) {
-            float *list = memory + class * kept * c, *mean = means + class * c;
+            float *list = memory + i * kept * c, *mean = means + i * c;
             const float *image = (const float *)k->in[V] + b * positions * c;
-            if (!class_mean(image, label + b * positions, positions, c, class, mean)) continue;
+            if (!class_mean(image, label + b * positions, positions, c, i, mean)) continue;
             memmove(list + c, list, (size_t)((kept - 1) * c) * sizeof *list);
             memcpy(list, mean, (size_t)c * sizeof *list);
         }
