@@ -75,23 +75,32 @@ choose() { # COUNT SEED
 
 name_of() { echo "$work/runs/${TAG:-main}/$1/$2-$3"; } # VARIANT COUNT SEED
 
+# Trains RUN and evaluates it on the validation split of VAL.
+fine_tune() { # RUN DATA VAL INIT SETTING...
+    local run=$1 data=$2 val=$3 set=
+    [ "$4" = none ] || set="--init $4"
+    shift 4
+    # shellcheck disable=SC2086
+    set="$set $(printf -- '--set %s ' "$@" ${SET:-})"
+    mkdir -p "$(dirname "$run")"
+    # shellcheck disable=SC2086
+    "$program" train $recipe --data "$data" --out "$run" --resume $set >"$run.log" 2>&1 ||
+        { tail -n 1 "$run.log"; return 1; }
+    "$program" eval "$run/checkpoint.safetensors" --data "$val" --json "$run/val.json.part" >/dev/null 2>&1
+    mv "$run/val.json.part" "$run/val.json"
+}
+
 runs() {
-    local variant count seed run set
+    local variant count seed run
     for seed in $seeds; do
         for count in $counts; do
             for variant in $variants; do
                 run=$(name_of "$variant" "$count" "$seed")
                 [ ! -f "$run/val.json" ] || continue
-                set=$(settings "$variant")
-                set=$(printf -- '--set %s ' $set ${SET:-} "train.seed=$seed")
-                [ "$init" = none ] || set="$set --init $init"
-                mkdir -p "$(dirname "$run")"
                 echo "$(date +%T) $variant, $count scenes, seed $seed"
-                # shellcheck disable=SC2086
-                "$program" train $recipe --data "$(choose "$count" "$seed")" --out "$run" --resume $set >"$run.log" 2>&1 ||
-                    { tail -n 1 "$run.log"; return 1; }
-                "$program" eval "$run/checkpoint.safetensors" --data "$work/pool" --json "$run/val.json.part" >/dev/null 2>&1
-                mv "$run/val.json.part" "$run/val.json"
+                # shellcheck disable=SC2046
+                fine_tune "$run" "$(choose "$count" "$seed")" "$work/pool" "$init" $(settings "$variant") \
+                    "train.seed=$seed" || return 1
             done
         done
     done
@@ -128,16 +137,12 @@ camvid() { # CAMVID
             for variant in denseclip icpc; do
                 run=$work/runs/camvid-$from/$variant/367-$seed
                 [ ! -f "$run/val.json" ] || continue
-                mkdir -p "$(dirname "$run")"
-                weights=
-                [ $from = scratch ] || weights="--init $init"
+                weights=none
+                [ $from = scratch ] || weights=$init
                 echo "$(date +%T) CamVid, $variant, $from, seed $seed"
                 # shellcheck disable=SC2046,SC2086
-                "$program" train $recipe --data "$1" --out "$run" --resume $weights \
-                    $(printf -- '--set %s ' $(settings $variant) $camvid_settings ${SET:-} "train.seed=$seed") >"$run.log" 2>&1 ||
-                    { tail -n 1 "$run.log"; return 1; }
-                "$program" eval "$run/checkpoint.safetensors" --data "$1" --json "$run/val.json.part" >/dev/null 2>&1
-                mv "$run/val.json.part" "$run/val.json"
+                fine_tune "$run" "$1" "$1" "$weights" $(settings $variant) $camvid_settings "train.seed=$seed" ||
+                    return 1
             done
         done
     done

@@ -57,8 +57,8 @@ ICSEG_API icseg_status icseg_model_create(icseg_model **out, const icseg_model_o
  * ICSEG_ERROR_CONFIG */
 ICSEG_API icseg_status icseg_model_open(icseg_model **out, const char *path, icseg_error *error);
 
-/** Writes a checkpoint atomically, in PyTorch's layouts, which the PyTorch reference loads. Tensors that
- * were read as f16 and have not changed since are written as f16. All others are written as f32.
+/** Writes a checkpoint atomically, in PyTorch's layouts, which the PyTorch reference loads. A tensor that
+ * was read as f16 is written as f16, unless its values have changed. All other tensors are written as f32.
  * Thread-safe.
  *
  * @param model the model
