@@ -65,6 +65,12 @@ typedef enum icseg_class_weights {
     ICSEG_CLASS_WEIGHTS_EFFECTIVE /**< by the inverse of their effective number of images in it (Cui et al., 2019) */
 } icseg_class_weights;
 
+/** How the image encoder computes the embeddings of an image's positions. */
+typedef enum icseg_dense_embeddings {
+    ICSEG_DENSE_EMBEDDINGS_ATTENTION, /**< each position attends to all: ResNet's attention pool, ViT's last block */
+    ICSEG_DENSE_EMBEDDINGS_VALUES     /**< the attention's values: each position's own (MaskCLIP, arXiv 2112.01071) */
+} icseg_dense_embeddings;
+
 /** Activation of CLIP's transformers. The weights do not tell which one they were trained with. */
 typedef enum icseg_clip_activation {
     ICSEG_CLIP_QUICK_GELU, /**< x sigmoid(1.702 x): OpenAI's models */
@@ -132,6 +138,8 @@ typedef struct icseg_config {
     double ohem_threshold;             /**< decode loss: only pixels whose label is less probable count; 0: all */
     int32_t ohem_least;                /**< decode loss: but as many of each image count, the hardest ones */
     icseg_class_weights class_weights; /**< decode loss: weights of the classes */
+    icseg_dense_embeddings dense_embeddings; /**< image encoder: embeddings of positions */
+    double score_logits; /**< decoder: weight of the score maps' mean, over tau, in the logits; 0: none */
 } icseg_config;
 
 /** Initialises an icseg_config: `icseg_config c = {ICSEG_CONFIG_INIT};` */

@@ -270,6 +270,10 @@ ICSEG_CLASS_WEIGHTS_NONE = 0
 ICSEG_CLASS_WEIGHTS_INVERSE = 1
 ICSEG_CLASS_WEIGHTS_EFFECTIVE = 2
 
+# enum icseg_dense_embeddings
+ICSEG_DENSE_EMBEDDINGS_ATTENTION = 0
+ICSEG_DENSE_EMBEDDINGS_VALUES = 1
+
 # enum icseg_clip_activation
 ICSEG_CLIP_QUICK_GELU = 0
 ICSEG_CLIP_GELU = 1
@@ -332,6 +336,8 @@ class icseg_config(Structure):
     ohem_threshold: float
     ohem_least: int
     class_weights: int
+    dense_embeddings: int
+    score_logits: float
     _fields_ = [
         ("struct_size", c_size_t),
         ("backbone", c_int),
@@ -384,6 +390,8 @@ class icseg_config(Structure):
         ("ohem_threshold", c_double),
         ("ohem_least", c_int32),
         ("class_weights", c_int),
+        ("dense_embeddings", c_int),
+        ("score_logits", c_double),
     ]
 
 
@@ -2083,6 +2091,10 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_CLASS_WEIGHTS_NONE",
         "ICSEG_CLASS_WEIGHTS_INVERSE",
         "ICSEG_CLASS_WEIGHTS_EFFECTIVE",
+    ],
+    "icseg_dense_embeddings": [
+        "ICSEG_DENSE_EMBEDDINGS_ATTENTION",
+        "ICSEG_DENSE_EMBEDDINGS_VALUES",
     ],
     "icseg_clip_activation": [
         "ICSEG_CLIP_QUICK_GELU",

@@ -14,6 +14,13 @@ static icseg_value score_map(icseg_graph *g, icseg_value v, icseg_value t, icseg
     return icseg_reshape(g, icseg_similarity(g, rows, t), ICSEG_SHAPE(batch, h, w, icseg_graph_dim(g, t, 1)));
 }
 
+/* x (B, h, w, K) resized to the height and width of `as`. */
+static icseg_value resized_as(icseg_graph *g, icseg_value x, icseg_value as) {
+    int64_t h = icseg_graph_dim(g, as, 1), w = icseg_graph_dim(g, as, 2);
+    if (icseg_graph_dim(g, x, 1) == h && icseg_graph_dim(g, x, 2) == w) return x;
+    return icseg_resize_bilinear(g, x, h, w);
+}
+
 void icseg_build_alignment(icseg_builder *b, const icseg_features *features, icseg_value text,
                            icseg_value score[ICSEG_LEVELS], icseg_value *positions) {
     const icseg_config *c = b->config;
@@ -38,4 +45,21 @@ void icseg_build_alignment(icseg_builder *b, const icseg_features *features, ics
         }
         icseg_graph_pop(g);
     }
+}
+
+/* The score maps are summed from the coarsest to the finest, each sum resized to the next map. */
+icseg_value icseg_build_score_logits(icseg_builder *b, icseg_value logits, const icseg_value score[ICSEG_LEVELS]) {
+    const icseg_config *c = b->config;
+    icseg_graph *g = b->graph;
+    icseg_value sum = ICSEG_NONE;
+    int count = 0;
+    for (int i = ICSEG_LEVELS - 1; i >= 0; i--) {
+        if (score[i] == ICSEG_NONE) continue;
+        if (count++ == 0)
+            sum = score[i];
+        else
+            sum = icseg_add(g, score[i], resized_as(g, sum, score[i]));
+    }
+    float factor = (float)(c->score_logits / c->tau / count);
+    return icseg_add(g, logits, icseg_build_scaled(b, "score_logits", resized_as(g, sum, logits), factor));
 }

@@ -156,6 +156,15 @@ static icseg_value out_projection(icseg_builder *b, icseg_value x) {
     return y;
 }
 
+icseg_value icseg_build_scaled(icseg_builder *b, const char *name, icseg_value x, float factor) {
+    icseg_graph *g = b->graph;
+    int64_t width = icseg_graph_dim(g, x, -1);
+    float *gain = icseg_arena_array(icseg_graph_arena(g), (size_t)width, sizeof *gain);
+    if (!gain) return icseg_graph_fail(g, name, ICSEG_ERROR_MEMORY, "out of memory");
+    for (int64_t i = 0; i < width; i++) gain[i] = factor;
+    return icseg_scale_channels(g, x, icseg_graph_constant(g, name, ICSEG_F32, ICSEG_SHAPE(width), gain));
+}
+
 /* The second half of a block: x + MLP(x). */
 static icseg_value block_mlp(icseg_builder *b, icseg_value x, int64_t inner, float drop_path) {
     icseg_graph *g = b->graph;

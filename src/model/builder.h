@@ -47,6 +47,9 @@ typedef struct icseg_segments {
     const int32_t *lengths;
 } icseg_segments;
 
+/* x times a constant called `name`. */
+icseg_value icseg_build_scaled(icseg_builder *b, const char *name, icseg_value x, float factor);
+
 /* What the blocks of a transformer have in common. */
 typedef struct icseg_tower {
     int32_t heads;
@@ -129,6 +132,9 @@ icseg_value icseg_build_post_prompt(icseg_builder *b, icseg_value text, icseg_va
  * the embedding level's score map compares, (B, h, w, C), at unit length. */
 void icseg_build_alignment(icseg_builder *b, const icseg_features *features, icseg_value text,
                            icseg_value score[ICSEG_LEVELS], icseg_value *positions);
+/* logits (B, h, w, K) of the first level plus the mean of the score maps, resized to it and weighed by score_logits /
+ * tau. */
+icseg_value icseg_build_score_logits(icseg_builder *b, icseg_value logits, const icseg_value score[ICSEG_LEVELS]);
 /* Levels, score maps already concatenated -> logits of the size of the first level, (B, h, w, K). */
 icseg_value icseg_build_decoder(icseg_builder *b, const icseg_value level[ICSEG_LEVELS]);
 

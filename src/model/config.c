@@ -17,6 +17,7 @@ const char *const icseg_prompt_source_words[] = {"tokens", "global", "regions", 
 const char *const icseg_contrast_anchor_words[] = {"text", "image", "both", NULL};
 const char *const icseg_contrast_selection_words[] = {"hard", "semi_hard", "random", NULL};
 const char *const icseg_class_weights_words[] = {"none", "inverse", "effective", NULL};
+const char *const icseg_dense_embeddings_words[] = {"attention", "values", NULL};
 const int32_t icseg_strides[ICSEG_LEVELS] = {4, 8, 16, 32};
 
 /* When a field is used. A checkpoint may hold anything in a field that its model does not use. */
@@ -102,6 +103,8 @@ icseg_config icseg_config_default(void) {
         .ohem_threshold = 0.0,
         .ohem_least = 10000,
         .class_weights = ICSEG_CLASS_WEIGHTS_NONE,
+        .dense_embeddings = ICSEG_DENSE_EMBEDDINGS_ATTENTION,
+        .score_logits = 0.0,
     };
 }
 
@@ -254,6 +257,7 @@ static icseg_status check_plain(const icseg_config *c, icseg_error *error) {
         return FAIL("prompt", "must be %s, because %s", icseg_prompt_words[ICSEG_PROMPT_TEMPLATE], why);
     if (c->post_prompt) return FAIL("post_prompt", "must be false, because %s", why);
     if (c->contrast_weight > 0) return FAIL("contrast_weight", "must be 0, because %s", why);
+    if (c->score_logits > 0) return FAIL("score_logits", "must be 0, because %s", why);
     return ICSEG_OK;
 }
 

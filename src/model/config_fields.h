@@ -118,6 +118,12 @@ FIELD(class_weights, class_weights, WORD, ALWAYS,
       "decode loss: weights of the classes: none; inverse: by the inverse of their training pixels; effective: by the "
       "inverse of their effective number of training images, (1 - 0.999^n) / (1 - 0.999)",
       .words = icseg_class_weights_words)
+FIELD(dense_embeddings, dense_embeddings, WORD, ALWAYS,
+      "embeddings of positions: attention: each position attends to all, as in DenseCLIP; values: the values of the "
+      "last attention, each position's own, as in MaskCLIP",
+      .words = icseg_dense_embeddings_words)
+FIELD(score_logits, score_logits, FLOAT, ALWAYS,
+      "decoder: adds the mean of the score maps to the logits, times this, over tau; 0: does not", LOSS_WEIGHT)
 
 #undef SIZE
 #undef HEADS

@@ -64,6 +64,7 @@ static void build_forward(icseg_builder *b, const icseg_texts *texts, const icse
         f.level[i] = icseg_concat(b->graph, 2, both, 3);
     }
     n->logits = icseg_build_decoder(b, f.level);
+    if (c->score_logits > 0) n->logits = icseg_build_score_logits(b, n->logits, n->score);
     if (o->keep & ICSEG_KEEP_EMBEDDING) n->embedding = icseg_slice(b->graph, f.tokens, 1, 0, 1);
 }
 

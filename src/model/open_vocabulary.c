@@ -65,12 +65,8 @@ icseg_status icseg_network_build_open(icseg_network *n, icseg_graph *g, icseg_pa
                                                                      : icseg_build_vit_dense(&b, n->image, &block);
     icseg_value cosines = icseg_similarity(g, icseg_normalize(g, features), n->text);
     cosines = icseg_reshape(g, cosines, ICSEG_SHAPE(o->batch, o->height / patch, o->width / patch, words));
-    float *scale = icseg_arena_array(icseg_graph_arena(g), (size_t)words, sizeof *scale);
-    for (int64_t i = 0; scale && i < words; i++) scale[i] = (float)open->info.logit_scale;
-    if (!scale) return icseg_fail_memory(error, (size_t)words * sizeof *scale, "a network");
     n->score[icseg_config_embed_level(config)] = cosines;
-    n->logits =
-        icseg_scale_channels(g, cosines, icseg_graph_constant(g, "logit_scale", ICSEG_F32, ICSEG_SHAPE(words), scale));
+    n->logits = icseg_build_scaled(&b, "logit_scale", cosines, (float)open->info.logit_scale);
     if (o->keep & ICSEG_KEEP_LOGITS) icseg_graph_keep(g, n->logits, "logits");
     if (o->keep & ICSEG_KEEP_TEXT) icseg_graph_keep(g, n->text, "text");
     if (o->keep & ICSEG_KEEP_SCORES) icseg_graph_keep(g, cosines, "score");

@@ -84,18 +84,6 @@ icseg_value icseg_build_resnet_embedding(icseg_builder *b, icseg_value image) {
     return embedding;
 }
 
-icseg_features icseg_build_resnet(icseg_builder *b, icseg_value image) {
-    icseg_features out = {0};
-    icseg_graph_push(b->graph, "visual");
-    stages(b, image, out.level);
-    icseg_value last = out.level[ICSEG_LEVELS - 1];
-    out.tokens = attention_pool(b, last, false);
-    out.height = icseg_graph_dim(b->graph, last, 1);
-    out.width = icseg_graph_dim(b->graph, last, 2);
-    icseg_graph_pop(b->graph);
-    return out;
-}
-
 /* x (B, h, w, W) -> the attention pool's values, without positions: (B, h * w, C) */
 static icseg_value pool_values(icseg_builder *b, icseg_value x) {
     icseg_graph *g = b->graph;
@@ -106,6 +94,23 @@ static icseg_value pool_values(icseg_builder *b, icseg_value x) {
     x = icseg_build_linear(b, "c_proj", icseg_build_linear(b, "v_proj", x, width, true), b->config->embed_dim, true);
     icseg_graph_pop(g);
     return x;
+}
+
+icseg_features icseg_build_resnet(icseg_builder *b, icseg_value image) {
+    icseg_features out = {0};
+    bool values = b->config->dense_embeddings == ICSEG_DENSE_EMBEDDINGS_VALUES;
+    icseg_graph_push(b->graph, "visual");
+    stages(b, image, out.level);
+    icseg_value last = out.level[ICSEG_LEVELS - 1];
+    out.tokens = attention_pool(b, last, values);
+    if (values) {
+        icseg_value rows[] = {out.tokens, pool_values(b, last)};
+        out.tokens = icseg_concat(b->graph, 2, rows, 1);
+    }
+    out.height = icseg_graph_dim(b->graph, last, 1);
+    out.width = icseg_graph_dim(b->graph, last, 2);
+    icseg_graph_pop(b->graph);
+    return out;
 }
 
 icseg_value icseg_build_resnet_dense(icseg_builder *b, icseg_value image, const icseg_dense_block *how) {

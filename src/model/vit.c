@@ -71,18 +71,33 @@ icseg_value icseg_build_vit_embedding(icseg_builder *b, icseg_value image) {
     return t;
 }
 
+/* The last block in which positions keep to themselves: t (B, 1 + h * w, W) -> (B, h * w, W). */
+static icseg_value dense_block(icseg_builder *b, icseg_value t, int64_t h, int64_t w, const icseg_dense_block *how) {
+    icseg_graph_push(b->graph, "transformer");
+    t = icseg_build_dense_block(b, b->config->vit_layers - 1, t, b->config->vit_heads, h, w, how);
+    icseg_graph_pop(b->graph);
+    return t;
+}
+
 icseg_features icseg_build_vit(icseg_builder *b, icseg_value image) {
+    static const icseg_dense_block values = {.attention = ICSEG_DENSE_VALUES, .whole = true};
     const icseg_config *c = b->config;
     icseg_features out;
     icseg_graph_push(b->graph, "visual");
-    icseg_value t = embed_patches(b, image, &out.height, &out.width);
+    icseg_value t = embed_patches(b, image, &out.height, &out.width), before = t;
     for (int i = 0, level = 0; i < c->vit_layers; i++) {
         float drop = c->vit_layers > 1 ? (float)(c->vit_drop_path * i / (c->vit_layers - 1)) : 0;
+        before = t;
         t = block(b, i, t, drop, NULL);
         if (level < ICSEG_LEVELS && c->vit_taps[level] == i) {
             out.level[level] = feature_map(b, level, t, out.height, out.width);
             level++;
         }
+    }
+    if (c->dense_embeddings == ICSEG_DENSE_EMBEDDINGS_VALUES) {
+        icseg_value rows[] = {icseg_slice(b->graph, t, 1, 0, 1),
+                              dense_block(b, before, out.height, out.width, &values)};
+        t = icseg_concat(b->graph, 2, rows, 1);
     }
     out.tokens = project(b, t);
     icseg_graph_pop(b->graph);
@@ -95,10 +110,7 @@ icseg_value icseg_build_vit_dense(icseg_builder *b, icseg_value image, const ics
     icseg_graph_push(b->graph, "visual");
     icseg_value t = embed_patches(b, image, &h, &w);
     for (int i = 0; i < last; i++) t = block(b, i, t, 0, NULL);
-    icseg_graph_push(b->graph, "transformer");
-    t = icseg_build_dense_block(b, last, t, b->config->vit_heads, h, w, how);
-    icseg_graph_pop(b->graph);
-    t = project(b, t);
+    t = project(b, dense_block(b, t, h, w, how));
     icseg_graph_pop(b->graph);
     return t;
 }

@@ -53,7 +53,20 @@ static bool push(icseg_onnx_writer *w, icseg_onnx_list *list, void *item) {
     return true;
 }
 
-/* -- nodes */
+/* -- names */
+
+static const Icseg__Onnx__TensorProto *find_initializer(const icseg_onnx_writer *w, const char *name) {
+    for (size_t i = 0; i < w->initializers.count; i++) {
+        const Icseg__Onnx__TensorProto *t = w->initializers.item[i];
+        if (!strcmp(t->name, name)) return t;
+    }
+    return NULL;
+}
+
+const char *icseg_onnx_find(const icseg_onnx_writer *w, const char *name) {
+    const Icseg__Onnx__TensorProto *t = find_initializer(w, name);
+    return t ? t->name : NULL;
+}
 
 static bool is_output(const icseg_onnx_writer *w, const char *name) {
     for (size_t i = 0; i < w->nodes.count; i++) {
@@ -67,7 +80,8 @@ static bool is_output(const icseg_onnx_writer *w, const char *name) {
 static char *unused_name(icseg_onnx_writer *w, const char *name) {
     char text[NAME_SIZE];
     snprintf(text, sizeof text, "%s", name);
-    for (int i = 2; is_output(w, text); i++) snprintf(text, sizeof text, "%.480s.%d", name, i);
+    for (int i = 2; is_output(w, text) || find_initializer(w, text); i++)
+        snprintf(text, sizeof text, "%.480s.%d", name, i);
     return copy_text(w, text);
 }
 
@@ -150,19 +164,17 @@ void icseg_onnx_ints(icseg_onnx_writer *w, const char *name, int count, const in
 
 /* -- initialisers */
 
-const char *icseg_onnx_find(const icseg_onnx_writer *w, const char *name) {
-    for (size_t i = 0; i < w->initializers.count; i++) {
-        const Icseg__Onnx__TensorProto *t = w->initializers.item[i];
-        if (!strcmp(t->name, name)) return t->name;
-    }
-    return NULL;
-}
-
 static size_t element_size(int32_t type) {
     return type == ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__FLOAT   ? sizeof(float)
            : type == ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__INT64 ? sizeof(int64_t)
            : type == ICSEG__ONNX__TENSOR_PROTO__DATA_TYPE__INT32 ? sizeof(int32_t)
                                                                  : 1; /* BOOL, INT8, UINT8 */
+}
+
+static bool same_tensor(const Icseg__Onnx__TensorProto *a, const Icseg__Onnx__TensorProto *b) {
+    return a->data_type == b->data_type && a->n_dims == b->n_dims &&
+           !memcmp(a->dims, b->dims, a->n_dims * sizeof *a->dims) && a->raw_data.len == b->raw_data.len &&
+           !memcmp(a->raw_data.data, b->raw_data.data, a->raw_data.len);
 }
 
 const char *icseg_onnx_initializer(icseg_onnx_writer *w, const char *name, int32_t type, icseg_shape shape,
@@ -172,7 +184,6 @@ const char *icseg_onnx_initializer(icseg_onnx_writer *w, const char *name, int32
     if (!t || !dims || !values) return NULL;
     memcpy(dims, shape.dim, (size_t)shape.rank * sizeof *dims);
     icseg__onnx__tensor_proto__init(t);
-    t->name = copy_text(w, name);
     t->n_dims = (size_t)shape.rank;
     t->dims = dims;
     t->has_data_type = 1;
@@ -180,6 +191,9 @@ const char *icseg_onnx_initializer(icseg_onnx_writer *w, const char *name, int32
     t->has_raw_data = 1;
     t->raw_data.data = (uint8_t *)values;
     t->raw_data.len = (size_t)icseg_shape_count(shape) * element_size(type);
+    const Icseg__Onnx__TensorProto *known = find_initializer(w, name);
+    if (known && same_tensor(known, t)) return known->name;
+    t->name = unused_name(w, name);
     w->bytes += t->raw_data.len;
     if (w->most_bytes && w->bytes > w->most_bytes)
         return icseg_onnx_fail(w, ICSEG_ERROR_UNSUPPORTED,

@@ -51,7 +51,8 @@ void icseg_onnx_ints(icseg_onnx_writer *w, const char *name, int count, const in
 
 /* The name of the initialiser `name` if there is one, else NULL. */
 const char *icseg_onnx_find(const icseg_onnx_writer *w, const char *name);
-/* Appends an initialiser. Its values are not copied: they must outlive the graph. */
+/* Appends an initialiser, unless there is an equal one: several layers may share weights. One that has the same name
+ * but differs gets another name. Returns its name. The values are not copied: they must outlive the graph. */
 const char *icseg_onnx_initializer(icseg_onnx_writer *w, const char *name, int32_t type, icseg_shape shape,
                                    const void *values);
 /* Memory in the arena for the values of an initialiser; NULL on failure. */

@@ -21,7 +21,7 @@ static icseg_error error;
     ", \"prompt_source\": \"tokens\", \"prompt_region\": 2, \"prompt_depth\": 1, \"contrast_anchor\": \"text\", "      \
     "\"contrast_selection\": \"hard\", \"contrast_strides\": [], \"contrast_tau\": 0.0, \"contrast_memory\": 0, "      \
     "\"label_smoothing\": 0.0, \"focal_gamma\": 0.0, \"ohem_threshold\": 0.0, \"ohem_least\": 10000, "                 \
-    "\"class_weights\": \"none\""
+    "\"class_weights\": \"none\", \"dense_embeddings\": \"attention\", \"score_logits\": 0.0"
 #define TINY_TEXT                                                                                                      \
     "\"pos_grid\": 3, \"embed_dim\": 48, \"text_width\": 32, \"text_heads\": 4, \"text_layers\": 2, "                  \
     "\"vocab_size\": 64, \"context_length\": 24, "
@@ -258,6 +258,8 @@ static void configurations_that_cannot_work_are_refused(void **state) {
         {"{\"align_strides\": [], \"prompt\": \"template\"}", "\"contrast_weight\" must be 0, because"},
         {"{\"align_strides\": [], \"prompt\": \"template\", \"post_prompt\": true}",
          "\"post_prompt\" must be false, because"},
+        {"{\"align_strides\": [], \"prompt\": \"template\", \"contrast_weight\": 0, \"score_logits\": 1}",
+         "\"score_logits\" must be 0, because"},
         {"{\"backbone\": \"vit\", \"align_strides\": [8, 32]}", "\"align_strides\" lacks 16"},
         {"{\"align_strides\": [8, 64]}", "\"align_strides\" contains 64; the strides are 4, 8, 16 and 32"},
         {"{\"align_strides\": [8, 8, 32]}", "\"align_strides\" contains 8 twice"},
@@ -294,6 +296,8 @@ static void configurations_that_cannot_work_are_refused(void **state) {
         {"{\"ohem_threshold\": 1.5}", "\"ohem_threshold\" = 1.5"},
         {"{\"ohem_threshold\": 0.7, \"ohem_least\": 0}", "\"ohem_least\" = 0"},
         {"{\"class_weights\": \"some\"}", "\"class_weights\" = \"some\" is not accepted"},
+        {"{\"dense_embeddings\": \"keys\"}", "\"dense_embeddings\" = \"keys\" is not accepted"},
+        {"{\"score_logits\": -1}", "\"score_logits\" = -1"},
         {"{\"contrast_memory\": -1}", "\"contrast_memory\" = -1"},
         {"{\"contrast_memory\": 4, \"contrast_anchor\": \"image\"}",
          "\"contrast_memory\" = 4 needs \"contrast_anchor\""},

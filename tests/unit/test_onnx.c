@@ -70,6 +70,8 @@ static void a_file_computes_what_the_model_does(void **state) {
         {"tiny-vit", "{}"},
         {"tiny-resnet", "{\"prompt_source\": \"regions\", \"contrast_memory\": 2}"},
         {"tiny-vit", "{\"prompt_source\": \"global\", \"prompt_depth\": 2}"},
+        {"tiny-resnet", "{\"dense_embeddings\": \"values\", \"score_logits\": 0.5}"},
+        {"tiny-vit", "{\"dense_embeddings\": \"values\", \"score_logits\": 0.5}"},
     };
     const char *path = test_scratch("model.onnx");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -434,6 +436,13 @@ static void names_are_unique_and_the_first_error_stays(void **state) {
     assert_string_equal(ICSEG_ONNX_NODE(&w, "x", "Relu", "image"), "x");
     assert_string_equal(ICSEG_ONNX_NODE(&w, "x", "Relu", "x"), "x.2");
     assert_string_equal(icseg_onnx_another_output(&w, "x"), "x.3");
+    const float one[] = {1, 1}, other[] = {1, 2};
+    const char *weights = icseg_onnx_initializer(&w, "weights", 1, ICSEG_SHAPE(2), one);
+    assert_string_equal(weights, "weights");
+    assert_ptr_equal(icseg_onnx_initializer(&w, "weights", 1, ICSEG_SHAPE(2), &(const float[]){1, 1}), weights);
+    assert_string_equal(icseg_onnx_initializer(&w, "weights", 1, ICSEG_SHAPE(2), other), "weights.2");
+    assert_string_equal(icseg_onnx_initializer(&w, "weights", 1, ICSEG_SHAPE(1, 2), one), "weights.3");
+    assert_string_equal(icseg_onnx_initializer(&w, "x", 1, ICSEG_SHAPE(2), one), "x.4");
     assert_ptr_equal(ICSEG_ONNX_VECTOR(&w, 0, -1), ICSEG_ONNX_VECTOR(&w, 0, -1));
     assert_ptr_equal(icseg_onnx_scalar(&w, 0.1f), icseg_onnx_scalar(&w, 0.1f));
     assert_null(ICSEG_ONNX_NODE(&w, "y", "Add", "x", NULL));

@@ -66,6 +66,8 @@ static void resnet_with_a_meta_net(void **state) { (void)state, agrees("resnet_m
 static void resnet_with_regions_and_random_contrast(void **state) { (void)state, agrees("resnet_regions"); }
 static void smoothing_weights_and_mining(void **state) { (void)state, agrees("resnet_smooth"); }
 static void a_focal_loss_with_class_weights(void **state) { (void)state, agrees("resnet_focal"); }
+static void resnet_with_values_and_scores_in_the_logits(void **state) { (void)state, agrees("resnet_values"); }
+static void vit_with_values_and_scores_in_the_logits(void **state) { (void)state, agrees("vit_values"); }
 static void vit_with_a_memory(void **state) { (void)state, agrees("vit_memory"); }
 static void vit_with_patch_32(void **state) { (void)state, agrees("vit_patch32"); }
 
@@ -131,6 +133,8 @@ int main(void) {
         cmocka_unit_test(resnet_with_a_meta_net),
         cmocka_unit_test(resnet_with_regions_and_random_contrast),
         cmocka_unit_test(vit_with_a_memory),
+        cmocka_unit_test(resnet_with_values_and_scores_in_the_logits),
+        cmocka_unit_test(vit_with_values_and_scores_in_the_logits),
         cmocka_unit_test(smoothing_weights_and_mining),
         cmocka_unit_test(a_focal_loss_with_class_weights),
         cmocka_unit_test(vit_with_patch_32),
