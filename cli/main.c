@@ -44,6 +44,7 @@ extern const icseg_command icseg_command_eval;
 extern const icseg_command icseg_command_parity;
 extern const icseg_command icseg_command_recipe;
 extern const icseg_command icseg_command_report;
+extern const icseg_command icseg_command_sweep;
 extern const icseg_command icseg_command_synth;
 extern const icseg_command icseg_command_train;
 #define WITH_TRAIN(...) __VA_ARGS__
@@ -56,7 +57,7 @@ enum { HAS_SERVE = 1 };
 enum { HAS_SERVE = 0 };
 #endif
 static const char *const training_commands[] = {"bench",  "dataset", "eval",  "parity", "pretrain",
-                                                "recipe", "report",  "synth", "train"};
+                                                "recipe", "report",  "sweep", "synth", "train"};
 
 const icseg_command *const icseg_commands[] = {
     /* clang-format off */
@@ -64,6 +65,7 @@ const icseg_command *const icseg_commands[] = {
     WITH_TRAIN(&icseg_command_recipe,)
     WITH_TRAIN(&icseg_command_train,)
     WITH_TRAIN(&icseg_command_pretrain,)
+    WITH_TRAIN(&icseg_command_sweep,)
     WITH_TRAIN(&icseg_command_report,)
     WITH_TRAIN(&icseg_command_eval,)
     &icseg_command_predict,

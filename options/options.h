@@ -4,7 +4,7 @@
  *
  * options/ is a separate library and the lowest layer: it uses the C library and icseg_error_set. libicseg parses
  * recipes with it and the program parses its command line; each links a hidden copy. It also contains the memory,
- * arenas and growing strings that all of libicseg uses. */
+ * arenas and growing strings that all of libicseg uses, and the reader of YAML, which uses libyaml. */
 #ifndef ICSEG_OPTIONS_OPTIONS_H
 #define ICSEG_OPTIONS_OPTIONS_H
 

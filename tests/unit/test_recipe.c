@@ -178,7 +178,7 @@ static void other_yaml_is_refused(void **state) {
     refuse(f, "train: &x\n  lr: 1\n", ":1: anchors (&name) are not accepted; write the value out");
     refuse(f, "train:\n  lr: *x\n", ":2: aliases (*name) are not accepted; write the value out");
     refuse(f, "train:\n  lr: !!float 1\n", ":2: tags (!type) are not accepted");
-    refuse(f, "train:\n  lr: 1\n---\ntrain:\n", ":3: contains a second document; a recipe must be one document");
+    refuse(f, "train:\n  lr: 1\n---\ntrain:\n", ":3: contains a second document; the file must be one document");
     refuse(f, "- a\n- b\n", ":1: expected sections (model:, data:, train:, ...) with indented \"key: value\" lines");
     refuse(f, "---\n", ":2: expected sections (model:, data:, train:, ...) with indented \"key: value\" lines");
     refuse(f, "steps: 3\n", ":1: steps: expected a section: indented \"key: value\" lines below its name");
