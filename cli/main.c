@@ -57,7 +57,7 @@ enum { HAS_SERVE = 1 };
 enum { HAS_SERVE = 0 };
 #endif
 static const char *const training_commands[] = {"bench",  "dataset", "eval",  "parity", "pretrain",
-                                                "recipe", "report",  "sweep", "synth", "train"};
+                                                "recipe", "report",  "sweep", "synth",  "train"};
 
 const icseg_command *const icseg_commands[] = {
     /* clang-format off */

@@ -93,7 +93,9 @@ cp -r data other
 refuse 2 'the run began with data.folder = .*/data, but the sweep now has .*/other;' icseg sweep sweeps/grid.yaml --data other
 expect 0 ' done$' icseg sweep sweeps/grid.yaml --set train.threads=2 --set train.checkpoint_every=2
 check 'nothing was trained' test "$before" = "$(files_of grid | grep -v seed=4)"
-(cd sweeps && expect 0 '12 of 12 runs are done already' icseg sweep grid.yaml --out ../grid --data ../data)
+cd sweeps
+expect 0 '12 of 12 runs are done already' icseg sweep grid.yaml --out ../grid --data ../data
+cd ..
 refuse 2 'train.lr: cannot be set on the command line, because the runs of sweeps/grid.yaml differ in it \(line 6\)' \
     icseg sweep sweeps/grid.yaml --set train.lr=1
 mkdir -p foreign
@@ -164,11 +166,8 @@ check 'they have saved their state' grep -q '^icseg train: stopped after step' k
 expect 0 ' done$' icseg sweep sweeps/long_sweep.yaml --out kill --jobs 2
 check 'kill -9: the same bytes' same_weights whole kill seed=1 seed=2
 
-child_of() { # PID: of one of its processes
-    local stat
-    for stat in /proc/[0-9]*/stat; do
-        [ "$(sed 's/.*) //' "$stat" 2>/dev/null | cut -d' ' -f2)" != "$1" ] || echo "$stat" | cut -d/ -f3
-    done | head -n 1
+child_of() { # PID: of its only process
+    grep -ls "^PPid:[[:space:]]*$1\$" /proc/[0-9]*/status | cut -d/ -f3
 }
 killed_child() { # FOLDER: status of the sweep whose first run is killed
     local pid
