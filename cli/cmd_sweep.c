@@ -25,7 +25,7 @@
 enum { JOBS_MOST = 64, MESSAGE_MOST = 400, LOG_TAIL = 8192 };
 
 /* Seconds between two looks at the processes, and at their logs. */
-static const double poll_interval = 0.05, log_interval = 2;
+static const double poll_interval = 0.05, log_interval = 10;
 
 struct options {
     sweep_place place;
