@@ -3,6 +3,7 @@
 #ifndef ICSEG_CLI_H
 #define ICSEG_CLI_H
 
+#include "icseg/group.h"
 #include "icseg/progress.h"
 #include "options/options.h"
 #include "progress.h"
@@ -11,6 +12,7 @@ typedef struct icseg_command_context {
     icseg_arena *arena;      /* until the command returns; owns the strings of the options */
     icseg_progress progress; /* hand it to the library: draws on standard error, cancels on SIGINT, SIGTERM, SIGHUP */
     icseg_printer *printer;  /* the same, for icseg_printer_note */
+    icseg_group **group;     /* join_group() sets it; the caller of the command closes it */
     const struct icseg_command *command;
 } icseg_command_context;
 
@@ -30,6 +32,12 @@ typedef struct icseg_command {
 } icseg_command;
 
 extern const icseg_command *const icseg_commands[]; /* NULL-terminated, in main.c */
+
+/* Joins the processes that MPI started together with this one (icseg/group.h), if there are any. All but the first are
+ * silent from then on. */
+icseg_status join_group(const icseg_command_context *context, icseg_error *error);
+/* Whether this process prints the results. */
+bool prints_results(const icseg_command_context *context);
 
 /* A command's options with their defaults, in the arena; NULL when out of memory. */
 void *icseg_command_defaults(const icseg_command *command, icseg_arena *arena);

@@ -73,9 +73,11 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_train_result result = {ICSEG_TRAIN_RESULT_INIT};
     icseg_recipe *recipe = NULL;
     icseg_status status = read_recipe(&recipe, o, error);
+    if (status == ICSEG_OK) status = join_group(context, error);
+    options.group = *context->group;
     if (status == ICSEG_OK) status = recipe_threads(&options.threads, recipe, "train.threads", error);
     if (status == ICSEG_OK) status = icseg_train(recipe, &options, &context->progress, &result, error);
-    if (status == ICSEG_OK) status = print_result(out, &result, error);
+    if (status == ICSEG_OK && prints_results(context)) status = print_result(out, &result, error);
     icseg_train_result_close(&result);
     icseg_recipe_close(&recipe);
     return status;
@@ -91,7 +93,9 @@ const icseg_command icseg_command_train = {
                    "that was stopped or killed at any moment and then continued with --resume writes\n"
                    "the same bytes as one that was not. `--resume RUN_DIR` needs no recipe: RUN_DIR\n"
                    "contains it. --set may change what does not decide the weights of the steps that\n"
-                   "are done.\n",
+                   "are done.\n"
+                   "`mpirun -n N icseg train ...` divides every batch among N processes\n"
+                   "(docs/mpi.md).\n",
     .examples = "icseg train recipes/demo.yaml --data demo/data --out demo/run\n"
                 "icseg train recipes/camvid.yaml --set train.steps=2000 --set train.seed=1\n"
                 "icseg train --resume runs/camvid\n"

@@ -191,18 +191,41 @@ static icseg_status check_stack(icseg_error *error) {
                            (unsigned long long)limit.rlim_cur >> 10, LEAST_KIB, LEAST_KIB);
 }
 
-static icseg_status run_command(const icseg_command *command, icseg_arena *arena, icseg_printer *printer, int argc,
-                                char *const *argv, icseg_error *error) {
+icseg_status join_group(const icseg_command_context *context, icseg_error *error) {
+    TRY(icseg_group_open(context->group, error));
+    if (icseg_group_rank(*context->group) > 0) context->printer->quiet = true;
+    return ICSEG_OK;
+}
+
+bool prints_results(const icseg_command_context *context) { return icseg_group_rank(*context->group) == 0; }
+
+static icseg_status run_command(const icseg_command *command, icseg_arena *arena, icseg_printer *printer,
+                                icseg_group **group, int argc, char *const *argv, icseg_error *error) {
     void *options = icseg_command_defaults(command, arena);
     if (!options) return out_of_memory(error);
     if (wants_help(argc, argv)) return print_help(command, options, error);
     if (command->has_config) TRY(config_read(command, options, arena, argc, argv, error));
     TRY(icseg_options_parse(&command->options, options, arena, argc, argv, error));
     TRY(check_stack(error));
-    icseg_command_context context = {
-        .arena = arena, .progress = icseg_printer_progress(printer), .printer = printer, .command = command};
+    icseg_command_context context = {.arena = arena,
+                                     .progress = icseg_printer_progress(printer),
+                                     .printer = printer,
+                                     .group = group,
+                                     .command = command};
     TRY(command->run(&context, options, error));
     return ICSEG_OK;
+}
+
+/* Of several processes that fail together, the first reports the error. One that fails alone ends the others. */
+static void report_error(const icseg_command *command, icseg_group *group, const icseg_error *error) {
+    char remedy[REMEDY_SIZE] = "", process[32] = "";
+    if (icseg_group_failed_together(group) && icseg_group_rank(group) > 0) return;
+    if (icseg_group_size(group) > 1 && !icseg_group_failed_together(group))
+        snprintf(process, sizeof process, "process %d: ", (int)icseg_group_rank(group));
+    if (command) remedy_describe(command, error, remedy);
+    fprintf(stderr, "icseg%s%s: %s%s%s%s\n", command ? " " : "", command ? command->name : "",
+            error->status == ICSEG_ERROR_CANCELLED ? "" : "error: ", process, error->message, remedy);
+    if (icseg_group_size(group) > 1 && !icseg_group_failed_together(group)) icseg_group_abort(group);
 }
 
 /* The first line is the version alone, for scripts. */
@@ -240,13 +263,14 @@ int main(int argc, char **argv) {
     const icseg_command *command = find_command(argv[1]);
     icseg_error error = {0};
     icseg_arena *arena = NULL;
+    icseg_group *group = NULL;
     icseg_status status = ICSEG_OK;
     if (command) {
         icseg_printer printer = icseg_printer_open(stderr);
         status = icseg_arena_open(&arena, &error);
         int count = argc - 2;
         printer.quiet = take_quiet(&count, argv + 2);
-        if (status == ICSEG_OK) status = run_command(command, arena, &printer, count, argv + 2, &error);
+        if (status == ICSEG_OK) status = run_command(command, arena, &printer, &group, count, argv + 2, &error);
         icseg_printer_close(&printer);
     } else if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
         print_overview(stdout);
@@ -257,12 +281,8 @@ int main(int argc, char **argv) {
     /* Results that did not reach their file are a failure, even if no write reported it. */
     if ((fflush(stdout) != 0 || ferror(stdout)) && status == ICSEG_OK)
         status = icseg_error_set(&error, ICSEG_ERROR_IO, "cannot write the results to standard output");
-    if (status != ICSEG_OK) {
-        char remedy[REMEDY_SIZE] = "";
-        if (command) remedy_describe(command, &error, remedy);
-        fprintf(stderr, "icseg%s%s: %s%s%s\n", command ? " " : "", command ? command->name : "",
-                status == ICSEG_ERROR_CANCELLED ? "" : "error: ", error.message, remedy);
-    }
+    if (status != ICSEG_OK) report_error(command, group, &error);
+    icseg_group_close(&group);
     icseg_arena_close(&arena);
     switch (status) {
     case ICSEG_OK: return EXIT_DONE;

@@ -19,6 +19,13 @@
  * A resumed run may have another train.steps if that changes no learning rate of the completed steps: with train.power
  * = 0, or before the first step.
  *
+ * With a group of processes (icseg/group.h), train.batch is the batch of all of them together, and each takes its
+ * share. Losses are normalised over the whole batch, and so are the statistics of batch norms unless train.sync_bn is
+ * false. The result is that of one process up to rounding, and the same bits for the same number of processes. Process
+ * 0 writes the run directory; the others read only the data set. Every process makes the same calls, and each returns
+ * the same status: ICSEG_ERROR_CANCELLED when one of them cancels. A run can be resumed with another number of
+ * processes.
+ *
  * With train.accumulate = n, a step averages the gradients of n batches. Each batch has its own batch statistics and
  * its own mean over labelled pixels. train.freeze_backbone keeps the image encoder as it is, including its running
  * statistics; a ViT's visual.fpn1 to fpn4, which CLIP's weights do not have, still train.
@@ -36,6 +43,7 @@
 #include <stdint.h>
 
 #include "icseg/error.h"
+#include "icseg/group.h"
 #include "icseg/metrics.h"
 #include "icseg/model.h"
 #include "icseg/progress.h"
@@ -53,6 +61,8 @@ typedef struct icseg_train_options {
     int32_t threads;    /**< compute threads; 0: train.threads of the recipe */
     bool data_changed;  /**< resume although training images were added, removed or renamed: the run then continues
                              with those that exist now */
+    icseg_group *group; /**< processes that train together, each with the same recipe and options; NULL: this one
+                             alone. It must outlive the trainer */
 } icseg_train_options;
 
 /** Initialises an icseg_train_options. */

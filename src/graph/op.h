@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "graph/graph.h"
+#include "group/group.h"
 
 /* A node that is ready to run: filled by prepare(), used by run(), possibly of several threads at the same time. */
 typedef struct icseg_kernel {
@@ -23,9 +24,10 @@ typedef struct icseg_kernel {
 
 /* One run of the graph. */
 typedef struct icseg_run {
-    uint64_t seed; /* of dropout */
-    int64_t step;  /* counts runs of the training graph */
-    void *scratch; /* 64-byte aligned, at least scratch_size bytes */
+    uint64_t seed;      /* of dropout */
+    int64_t step;       /* counts runs of the training graph */
+    void *scratch;      /* 64-byte aligned, at least scratch_size bytes */
+    icseg_group *group; /* processes that run the graph at the same time, each on its part of the batch; NULL: alone */
 } icseg_run;
 
 /* Which tensors of a node may be bf16 (graph/passes/precision.h). Bit i: input or output i. Tensors without a bit are

@@ -51,6 +51,7 @@ typedef struct icseg_batch_norm_options {
     bool batch_statistics; /* normalise with the batch's statistics and update the running ones; else use the running
                               ones */
     bool relu;             /* max(0, .) of the result, fused */
+    bool synchronised;     /* the batch is that of all processes of the group that runs the graph */
 } icseg_batch_norm_options;
 /* x (..., C); weight, bias, running_mean, running_var (C) -> (..., C). The running variance uses the unbiased
  * estimate. */

@@ -34,6 +34,8 @@ static icseg_status open_ring(icseg_loader *l, icseg_error *error) {
                                .ahead = o->ahead,
                                .seed = o->seed,
                                .first_step = o->first_step,
+                               .share = o->share,
+                               .shares = o->shares,
                                .make = make_sample,
                                .user = l};
     return icseg_ring_open(&l->ring, &ring, error);

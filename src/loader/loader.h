@@ -46,7 +46,8 @@ typedef struct icseg_loader_options {
     int32_t threads; /* decoding threads, 1..256 */
     int32_t ahead;   /* batches prepared in advance, 1..64 */
     uint64_t seed;
-    int64_t first_step; /* the first batch to return; for a resumed run its step counter */
+    int64_t first_step;    /* the first batch to return; for a resumed run its step counter */
+    int32_t share, shares; /* of a batch of shares * batch samples, this loader makes part `share`; shares 0: one */
 } icseg_loader_options;
 
 typedef struct icseg_loader icseg_loader;

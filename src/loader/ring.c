@@ -62,9 +62,10 @@ static void *work(void *user) {
             pthread_cond_wait(&r->freed, &r->lock);
             continue;
         }
-        uint64_t n = r->claimed++;
-        slot *s = &r->slots[n / (uint64_t)batch % (uint64_t)r->slot_count];
-        int32_t position = (int32_t)(n % (uint64_t)batch);
+        uint64_t claimed = r->claimed++, step = claimed / (uint64_t)batch;
+        slot *s = &r->slots[step % (uint64_t)r->slot_count];
+        int32_t position = (int32_t)(claimed % (uint64_t)batch);
+        uint64_t n = (step * (uint64_t)o->shares + (uint64_t)o->share) * (uint64_t)batch + (uint64_t)position;
         int64_t item = s->item[position] = item_of(r, n);
         pthread_mutex_unlock(&r->lock);
 
@@ -92,7 +93,7 @@ static icseg_status check_options(const icseg_ring_options *o, icseg_error *erro
         if (ranges[i].value < 1 || ranges[i].value > ranges[i].max)
             return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "loader: %s is %d; expected 1 to %d", ranges[i].name,
                               ranges[i].value, ranges[i].max);
-    if (o->first_step < 0 || o->first_step > INT64_MAX / 2 / o->batch)
+    if (o->first_step < 0 || o->first_step > INT64_MAX / 2 / o->batch / (o->shares > 1 ? o->shares : 1))
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "loader: first_step is %lld; expected 0 or more",
                           (long long)o->first_step);
     if (o->items < 1 || o->items > UINT32_MAX)
@@ -142,6 +143,7 @@ icseg_status icseg_ring_open(icseg_ring **out, const icseg_ring_options *options
     if (!r) return icseg_fail_memory(error, sizeof *r, "the loader");
     icseg_status status;
     r->options = *options;
+    if (r->options.shares < 1) r->options.shares = 1;
     r->taken = options->first_step;
     r->claimed = (uint64_t)options->first_step * (uint64_t)options->batch;
     r->lock_open = !pthread_mutex_init(&r->lock, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A ring of batches: threads make samples ahead of the caller, who takes the batches in order. Sample n of the run is
- * made from an item, which the epoch's shuffle selects; n and the item depend on the seed and n alone. */
+ * made from an item, which the epoch's shuffle selects; n and the item depend on the seed and n alone. Rings in several
+ * processes can share the samples of each batch. */
 #ifndef ICSEG_LOADER_RING_H
 #define ICSEG_LOADER_RING_H
 
@@ -22,7 +23,8 @@ typedef struct icseg_ring_options {
     int32_t threads;                /* 1..256 */
     int32_t ahead;                  /* batches made in advance, 1..64 */
     uint64_t seed;
-    int64_t first_step; /* the first batch to return */
+    int64_t first_step;    /* the first batch to return */
+    int32_t share, shares; /* this ring makes part `share` of `shares`, of `batch` samples, of each batch; 0: one */
     icseg_ring_make make;
     const void *user; /* of make */
 } icseg_ring_options;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/argument.h"
+#include "base/memory.h"
 #include "base/progress.h"
 #include "base/signals.h"
 #include "inference/session.h"
@@ -12,6 +13,7 @@
 /* A buffer for one image, which the reading thread fills and the model's thread empties. */
 typedef struct reader {
     const icseg_dataset *dataset;
+    int64_t first, count; /* the images that it reads */
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t changed;
@@ -24,9 +26,8 @@ typedef struct reader {
 
 static void *read_images(void *user) {
     reader *r = user;
-    int64_t count = icseg_dataset_count(r->dataset);
     bool stop = false;
-    for (int64_t i = 0; i < count && !stop; i++) {
+    for (int64_t i = r->first; i < r->first + r->count && !stop; i++) {
         icseg_image image = {0};
         icseg_labels labels = {0};
         icseg_error error = {0};
@@ -51,8 +52,9 @@ static void *read_images(void *user) {
     return NULL;
 }
 
-static icseg_status reader_open(reader *r, const icseg_dataset *dataset, icseg_error *error) {
-    *r = (reader){.dataset = dataset};
+static icseg_status reader_open(reader *r, const icseg_dataset *dataset, int64_t first, int64_t count,
+                                icseg_error *error) {
+    *r = (reader){.dataset = dataset, .first = first, .count = count};
     pthread_mutex_init(&r->mutex, NULL);
     pthread_cond_init(&r->changed, NULL);
     if (icseg_signals_start_thread(&r->thread, read_images, r) == 0) return ICSEG_OK;
@@ -137,39 +139,63 @@ static icseg_status report(const icseg_stage *stage, int64_t done, const icseg_c
     return icseg_stage_report(stage, done, detail, error);
 }
 
-icseg_status icseg_evaluate_each(icseg_session *session, const icseg_dataset *dataset,
-                                 const icseg_eval_options *options, const icseg_progress *progress,
-                                 icseg_evaluated_image each, void *user, icseg_confusion *out, icseg_error *error) {
+/* What is counted of every image. */
+typedef struct image_counts {
+    int64_t labelled, correct;
+} image_counts;
+
+/* Runs this process's share of the images, [first, first + count). counts: of the first one and those after it */
+static icseg_status run_share(icseg_session *session, const icseg_dataset *dataset, const icseg_eval_options *eval,
+                              const icseg_progress *progress, int64_t first, int64_t count, icseg_confusion *out,
+                              image_counts *counts, icseg_error *error) {
     reader r;
-    icseg_status status;
+    ICSEG_TRY(reader_open(&r, dataset, first, count, error));
+    icseg_status status = ICSEG_OK;
+    icseg_stage stage = icseg_stage_begin(progress, "evaluate", count, "images");
+    for (int64_t i = 0; i < count && status == ICSEG_OK; i++) {
+        icseg_image image;
+        icseg_labels labels;
+        status = reader_next(&r, &image, &labels, error);
+        if (status == ICSEG_OK) {
+            status = add_image(session, &image, &labels, eval, out, &counts[i].labelled, &counts[i].correct, error);
+            if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", icseg_dataset_image_path(dataset, first + i));
+        }
+        icseg_image_close(&image);
+        icseg_labels_close(&labels);
+        if (status == ICSEG_OK) status = report(&stage, i + 1, out, error);
+    }
+    reader_close(&r);
+    return status;
+}
+
+/* counts (all images): zeros, except for this process's share. */
+static icseg_status evaluate(icseg_session *session, const icseg_dataset *dataset, const icseg_eval_options *eval,
+                             icseg_group *group, const icseg_progress *progress, icseg_confusion *out,
+                             image_counts *counts, icseg_error *error) {
+    int64_t first, all = icseg_dataset_count(dataset), share = icseg_group_share(group, all, &first);
+    icseg_status status = run_share(session, dataset, eval, progress, first, share, out, counts + first, error);
+    ICSEG_TRY(icseg_group_agree(group, status, error));
+    ICSEG_TRY(icseg_group_reduce(group, ICSEG_SUM_I64, out->count, (int64_t)out->classes * out->classes, error));
+    return icseg_group_reduce(group, ICSEG_SUM_I64, counts, all * (int64_t)(sizeof *counts / sizeof(int64_t)), error);
+}
+
+icseg_status icseg_evaluate_each(icseg_session *session, const icseg_dataset *dataset,
+                                 const icseg_eval_options *options, icseg_group *group, const icseg_progress *progress,
+                                 icseg_evaluated_image each, void *user, icseg_confusion *out, icseg_error *error) {
     icseg_progress copy;
     icseg_eval_options eval;
+    int64_t all = icseg_dataset_count(dataset);
     ICSEG_TRY(icseg_progress_read(&copy, progress, error));
     ICSEG_TRY(icseg_eval_options_read(&eval, options, &session->model->eval, error));
     ICSEG_TRY(check_dataset(session->model, dataset, error));
     ICSEG_TRY(icseg_confusion_create(out, session->model->config.num_classes, error));
-    status = reader_open(&r, dataset, error);
-    if (status != ICSEG_OK) {
-        icseg_confusion_close(out);
-        return status;
-    }
-    int64_t count = icseg_dataset_count(dataset);
-    icseg_stage stage = icseg_stage_begin(&copy, "evaluate", count, "images");
-    for (int64_t i = 0; i < count && status == ICSEG_OK; i++) {
-        icseg_image image;
-        icseg_labels labels;
-        int64_t labelled = 0, correct = 0;
-        status = reader_next(&r, &image, &labels, error);
-        if (status == ICSEG_OK) {
-            status = add_image(session, &image, &labels, &eval, out, &labelled, &correct, error);
-            if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", icseg_dataset_image_path(dataset, i));
-        }
-        icseg_image_close(&image);
-        icseg_labels_close(&labels);
-        if (status == ICSEG_OK && each) each(user, i, labelled, correct);
-        if (status == ICSEG_OK) status = report(&stage, i + 1, out, error);
-    }
-    reader_close(&r);
+    image_counts *counts = icseg_calloc_array((size_t)all + 1, sizeof *counts);
+    icseg_status status = counts ? ICSEG_OK : icseg_fail_memory(error, 0, "the results of images");
+    status = icseg_group_agree(group, status, error);
+    if (status == ICSEG_OK) status = evaluate(session, dataset, &eval, group, &copy, out, counts, error);
+    for (int64_t i = 0; i < all && each && status == ICSEG_OK; i++)
+        each(user, i, counts[i].labelled, counts[i].correct);
+    icseg_free(counts);
     if (status != ICSEG_OK) icseg_confusion_close(out);
     return status;
 }
@@ -180,5 +206,5 @@ icseg_status icseg_evaluate(icseg_session *session, const icseg_dataset *dataset
     *out = (icseg_confusion){0};
     ICSEG_NEED(session);
     ICSEG_NEED(dataset);
-    return icseg_evaluate_each(session, dataset, options, progress, NULL, NULL, out, error);
+    return icseg_evaluate_each(session, dataset, options, NULL, progress, NULL, NULL, out, error);
 }

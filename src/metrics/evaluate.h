@@ -3,14 +3,16 @@
 #ifndef ICSEG_METRICS_EVALUATE_H
 #define ICSEG_METRICS_EVALUATE_H
 
+#include "group/group.h"
 #include "icseg/evaluate.h"
 
 /* Receives the labelled pixels of an image and how many of them are predicted right. */
 typedef void (*icseg_evaluated_image)(void *user, int64_t index, int64_t labelled, int64_t correct);
 
-/* As icseg_evaluate; calls `each` after every image, in order. */
+/* As icseg_evaluate; calls `each` for every image, in order. The processes of a group, or NULL, divide the images among
+ * them; each of them gets the whole result. */
 icseg_status icseg_evaluate_each(icseg_session *session, const icseg_dataset *dataset,
-                                 const icseg_eval_options *options, const icseg_progress *progress,
+                                 const icseg_eval_options *options, icseg_group *group, const icseg_progress *progress,
                                  icseg_evaluated_image each, void *user, icseg_confusion *out, icseg_error *error);
 
 #endif

@@ -92,7 +92,8 @@ icseg_value icseg_build_batch_norm(icseg_builder *b, const char *name, icseg_val
     icseg_batch_norm_options options = {.eps = 1e-5f,
                                         .momentum = b->keep_statistics ? 0 : 0.1f,
                                         .batch_statistics = icseg_graph_training(b->graph) && !frozen,
-                                        .relu = relu};
+                                        .relu = relu,
+                                        .synchronised = b->sync_bn};
     icseg_value y = icseg_batch_norm(b->graph, x, weight, bias, mean, var, options);
     icseg_graph_pop(b->graph);
     return y;

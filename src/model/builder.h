@@ -16,6 +16,7 @@ typedef struct icseg_builder {
     const icseg_config *config;
     bool declare;         /* create missing parameters */
     bool freeze_bn;       /* the image encoder's batch norms use and keep their running statistics */
+    bool sync_bn;         /* batch statistics are those of all processes' images */
     bool keep_statistics; /* batch norms use the batch's statistics, and keep the running ones */
     icseg_value *read;    /* NULL, or receives what the prompts of each image read (icseg_build_prompts) */
     bool dino_positions;  /* positions are resampled bicubically, with DINO's factors; else bilinearly */

@@ -171,8 +171,12 @@ icseg_status icseg_network_build(icseg_network *n, icseg_graph *g, icseg_params 
                           "an input of %lld %s of %lldx%lld: both sides must be at least %lld", (long long)o->batch,
                           icseg_plural(o->batch, "image", "images"), (long long)o->width, (long long)o->height,
                           (long long)least);
-    icseg_builder b = {
-        .graph = g, .params = params, .config = config, .declare = declare, .freeze_bn = o->freeze_bn != 0};
+    icseg_builder b = {.graph = g,
+                       .params = params,
+                       .config = config,
+                       .declare = declare,
+                       .freeze_bn = o->freeze_bn != 0,
+                       .sync_bn = o->sync_bn != 0};
     for (icseg_value *v = (icseg_value *)n; v < (icseg_value *)(n + 1); v++) *v = ICSEG_NONE;
     n->image = icseg_graph_input(g, "image", ICSEG_F32, ICSEG_SHAPE(o->batch, o->height, o->width, 3));
     if (o->text_given)

@@ -27,13 +27,14 @@ typedef struct icseg_network_options {
     int32_t gradients;                     /* of the total loss, into the parameters */
     int32_t accumulate;                    /* gradients are added to the present ones */
     int32_t freeze_bn;                     /* the image encoder's running statistics are used and kept */
-    uint64_t keep;                         /* values that stay readable after a run: ICSEG_KEEP_* */
+    int32_t sync_bn;                       /* batch statistics are those of the group's batch */
+    uint32_t keep;                         /* values that stay readable after a run: ICSEG_KEEP_* */
     int32_t plain;                         /* the graph runs as described: no operators are fused */
     int32_t precision;                     /* icseg_precision, not AUTO */
     int32_t low_memory;                    /* gradients with ICSEG_MEMORY_LOW (graph/passes/recompute.h) */
     int32_t text_given;                    /* text is an input if it does not depend on the image */
 } icseg_network_options;
-_Static_assert(sizeof(icseg_network_options) == 6 * sizeof(int64_t) + 10 * sizeof(int32_t), "no padding to compare");
+_Static_assert(sizeof(icseg_network_options) == 5 * sizeof(int64_t) + 12 * sizeof(int32_t), "no padding to compare");
 
 /* Values of the built graph; ICSEG_NONE where not built. */
 typedef struct icseg_network {

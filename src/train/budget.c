@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/system.h"
+#include "train/processes.h"
 #include "train/trainer.h"
 
 enum { FORECAST_STEPS = 50 };
@@ -105,8 +106,12 @@ icseg_status icseg_trainer_set_budget(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
     double step, evaluation, minutes = r->train.minutes, warmup = r->train.warmup;
     if (!has_budget(t)) return forecast(t, error);
-    ICSEG_TRY(time_evaluation(t, &evaluation, error));
+    ICSEG_TRY(icseg_group_agree(t->group, time_evaluation(t, &evaluation, error), error));
     ICSEG_TRY(icseg_trainer_time_step(t, &step, error));
+    double times[] = {step, evaluation};
+    ICSEG_TRY(icseg_group_broadcast(t->group, times, sizeof times, error)); /* the same numbers of steps for all */
+    step = times[0];
+    evaluation = times[1] / icseg_group_size(t->group);
     double steps = r->train.steps, every = r->train.eval_every;
     if (r->train.eval_minutes > 0) every = fmin(fmax(round(60 * r->train.eval_minutes / step), 1), 1e8);
     if (minutes > 0) {

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "metrics/evaluate.h"
+#include "train/processes.h"
 #include "train/trainer.h"
 
 /* A run that was killed between this line and its saved state evaluates again and would log the line twice. If the
@@ -20,6 +21,7 @@ static icseg_status is_logged(const icseg_trainer *t, const icseg_metrics *m, bo
 
 static icseg_status log_metrics(icseg_trainer *t, const icseg_metrics *m, icseg_error *error) {
     bool logged = false;
+    if (!icseg_trainer_leads(t)) return ICSEG_OK;
     ICSEG_TRY(is_logged(t, m, &logged, error));
     if (logged) return ICSEG_OK;
     icseg_log_eval entry = {
@@ -62,6 +64,7 @@ static void consider(void *user, int64_t index, int64_t labelled, int64_t correc
 static icseg_status write_results(icseg_trainer *t, const icseg_evaluation *e, const icseg_metrics *m,
                                   icseg_error *error) {
     const char *path = icseg_run_path(&t->folder, "evaluation.json");
+    if (!icseg_trainer_leads(t)) return ICSEG_OK;
     if (!path) return icseg_fail_memory_in(error, 0, t->folder.path);
     ICSEG_TRY(icseg_evaluation_write(e, path, error));
     return icseg_trainer_write_report(t, e, m, true, error);
@@ -76,11 +79,15 @@ icseg_status icseg_trainer_measure(icseg_trainer *t, icseg_metrics *out, icseg_e
     t->confusion_step = -1;
     icseg_confusion_close(&t->confusion);
     *out = (icseg_metrics){.struct_size = sizeof *out};
-    ICSEG_TRY(icseg_evaluate_each(t->session, t->val, &t->eval, &t->progress, consider, &c, &t->confusion, error));
+    ICSEG_TRY(icseg_trainer_check_equal(t, error));
+    ICSEG_TRY(icseg_trainer_share_statistics(t, error));
+    ICSEG_TRY(
+        icseg_evaluate_each(t->session, t->val, &t->eval, t->group, &t->progress, consider, &c, &t->confusion, error));
     c.evaluation.confusion = t->confusion;
-    ICSEG_TRY(icseg_metrics_compute(out, &t->confusion, error));
+    ICSEG_TRY(icseg_group_agree(t->group, icseg_metrics_compute(out, &t->confusion, error), error));
     icseg_status status = take_metrics(t, out, error);
     if (status == ICSEG_OK) status = write_results(t, &c.evaluation, out, error);
+    status = icseg_group_agree(t->group, status, error);
     if (status != ICSEG_OK) {
         icseg_metrics_close(out);
         return status;

@@ -50,6 +50,7 @@ typedef struct icseg_recipe_settings {
         int32_t warmup; /* steps */
         double warmup_ratio, power, min_lr, clip_norm;
         bool freeze_bn, freeze_backbone;
+        bool sync_bn, reduce_bf16; /* of a group of processes */
         icseg_precision precision;
         icseg_memory memory;
         int64_t seed;

@@ -139,6 +139,12 @@ static const icseg_option rows[] = {
     {"train.freeze_backbone", BOOL(train.freeze_backbone),
      "freezes the image encoder, including its running statistics; a ViT's visual.fpn1 to fpn4, which CLIP's weights "
      "do not have, are still trained"},
+    {"train.sync_bn", BOOL(train.sync_bn),
+     "with several processes: batch normalisation uses the statistics of the whole batch; false: of each process's "
+     "part, "
+     "and those of process 0 are kept"},
+    {"train.reduce_bf16", BOOL(train.reduce_bf16),
+     "with several processes: gradients are rounded to bf16 while they are summed, which halves what travels"},
     {"train.precision", WORD(train.precision),
      "number format of convolutions and linear layers, forward and backward; weights, their gradients, sums, "
      "normalisation and losses are always f32; auto: bf16 if the processor supports it; bf16x2: f32",
@@ -266,6 +272,7 @@ void icseg_recipe_published(icseg_recipe_settings *out, int32_t index) {
                   .eps = 1e-8,
                   .warmup = 1500,
                   .warmup_ratio = 1e-6,
+                  .sync_bn = true,
                   .power = 0.9,
                   .min_lr = 1e-6,
                   .log_every = 50,

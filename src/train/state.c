@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "train/moments.h"
+#include "train/processes.h"
 #include "train/trainer.h"
 
 enum { STATE_VERSION = 1 };
@@ -20,15 +21,14 @@ static const char former_name[] = "state.safetensors"; /* of runs that began whe
 
 static icseg_trained trained(const icseg_trainer *t) { return (icseg_trained){t->model->params, t->adamw}; }
 
-/* A hash that changes when images are added, removed or renamed: a step selects images by their position. */
-static void fingerprint(const icseg_dataset *dataset, char out[24]) {
+void icseg_trainer_fingerprint(const icseg_dataset *dataset, char out[ICSEG_FINGERPRINT]) {
     uint64_t hash = 1469598103934665603u; /* FNV-1a */
     for (int64_t i = 0; i < icseg_dataset_count(dataset); i++) {
         const char *name = icseg_path_name(icseg_dataset_image_path(dataset, i));
         do hash = (hash ^ (unsigned char)*name) * 1099511628211u;
         while (*name++);
     }
-    snprintf(out, 24, "%016" PRIx64, hash);
+    snprintf(out, ICSEG_FINGERPRINT, "%016" PRIx64, hash);
 }
 
 /* -- writing */
@@ -57,9 +57,9 @@ static icseg_recipe_settings settings_of_weights(const icseg_recipe_settings *us
 }
 
 static icseg_status set_metadata(icseg_trainer *t, icseg_safetensors_writer *writer, icseg_error *error) {
-    char images[24], miou[ICSEG_NUMBER_SIZE], counters[400];
+    char images[ICSEG_FINGERPRINT], miou[ICSEG_NUMBER_SIZE], counters[400];
     icseg_string recipe = {0};
-    fingerprint(t->train, images);
+    icseg_trainer_fingerprint(t->train, images);
     icseg_text_shortest(miou, t->state.best_miou);
     snprintf(counters, sizeof counters,
              "{\"version\": %d, \"step\": %lld, \"updates\": %lld, \"eval_pending\": %s, \"best_step\": %lld, "
@@ -77,6 +77,7 @@ static icseg_status set_metadata(icseg_trainer *t, icseg_safetensors_writer *wri
 icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error) {
     icseg_safetensors_writer *writer;
     const char *path = icseg_run_path(&t->folder, file_name), *former = icseg_run_path(&t->folder, former_name);
+    if (!icseg_trainer_leads(t)) return ICSEG_OK;
     if (!path || !former) return icseg_fail_memory_in(error, 0, t->folder.path);
     ICSEG_TRY(check_finite(t, error));
     ICSEG_TRY(icseg_safetensors_writer_open(&writer, path, error));
@@ -95,6 +96,7 @@ icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error) {
 
 icseg_status icseg_trainer_write_best(icseg_trainer *t, icseg_error *error) {
     const char *path = icseg_run_path(&t->folder, "best.safetensors");
+    if (!icseg_trainer_leads(t)) return ICSEG_OK;
     if (!path) return icseg_fail_memory_in(error, 0, t->folder.path);
     ICSEG_TRY(check_finite(t, error));
     return icseg_model_save(t->model, path, error);
@@ -286,8 +288,8 @@ static icseg_status read_best_miou(const counters *c, bool evaluated, double *ou
 
 static icseg_status compare_images(const icseg_trainer *t, const counters *c) {
     const char *saved = json_string_value(json_object_get(c->object, "train_images"));
-    char current[24];
-    fingerprint(t->train, current);
+    char current[ICSEG_FINGERPRINT];
+    icseg_trainer_fingerprint(t->train, current);
     if (!saved)
         return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: train_images is missing or not a string",
                           c->path);

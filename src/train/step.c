@@ -8,6 +8,7 @@
 #include "base/compare.h"
 #include "base/memory.h"
 #include "base/system.h"
+#include "train/processes.h"
 #include "train/trainer.h"
 
 enum { LOADER_AHEAD = 4, MANY_CORES = 8, FILES_NAMED = 6, TIMED_LEAST = 2, TIMED_MOST = 15, TIMED_SECONDS = 10 };
@@ -17,7 +18,9 @@ icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error) {
     int32_t threads = r->data.loader_threads;
     if (threads == 0) threads = icseg_cores() < MANY_CORES ? 1 : 2; /* more would slow down the computation */
     icseg_loader_options options = {.augment = r->augment,
-                                    .batch = r->train.batch,
+                                    .batch = r->train.batch / icseg_group_size(t->group),
+                                    .share = icseg_group_rank(t->group),
+                                    .shares = icseg_group_size(t->group),
                                     .threads = threads,
                                     .ahead = LOADER_AHEAD,
                                     .seed = (uint64_t)r->train.seed,
@@ -28,7 +31,7 @@ icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error) {
 
 icseg_status icseg_trainer_network(icseg_trainer *t, icseg_prepared_network **out, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
-    icseg_network_options options = {.batch = r->train.batch,
+    icseg_network_options options = {.batch = r->train.batch / icseg_group_size(t->group),
                                      .height = r->augment.crop_height,
                                      .width = r->augment.crop_width,
                                      .training = 1,
@@ -37,18 +40,42 @@ icseg_status icseg_trainer_network(icseg_trainer *t, icseg_prepared_network **ou
                                      .accumulate = r->train.accumulate > 1,
                                      .low_memory = r->train.memory == ICSEG_MEMORY_LOW,
                                      .precision = (int32_t)icseg_precision_here(r->train.precision),
-                                     .freeze_bn = r->train.freeze_bn || r->train.freeze_backbone};
-    return icseg_session_network(t->session, &options, out, error);
+                                     .freeze_bn = r->train.freeze_bn || r->train.freeze_backbone,
+                                     .sync_bn = t->group && r->train.sync_bn};
+    ICSEG_TRY(icseg_session_network(t->session, &options, out, error));
+    icseg_executor_set_group((*out)->executor, t->group);
+    return ICSEG_OK;
 }
 
-/* Takes the next batch and binds it to the training network. */
-static icseg_status prepare(icseg_trainer *t, icseg_loader_batch *batch, icseg_prepared_network **network,
-                            icseg_error *error) {
+static icseg_status prepare_here(icseg_trainer *t, icseg_loader_batch *batch, icseg_prepared_network **network,
+                                 icseg_error *error) {
     ICSEG_TRY(icseg_loader_next(t->loader, batch, error));
     ICSEG_TRY(icseg_trainer_network(t, network, error));
     icseg_executor_bind((*network)->executor, (*network)->network.image, batch->image);
     icseg_executor_bind((*network)->executor, (*network)->network.labels, batch->labels);
     return ICSEG_OK;
+}
+
+/* Takes the next batch and binds it to the training network; fails in all processes if it fails in one. */
+static icseg_status prepare(icseg_trainer *t, icseg_loader_batch *batch, icseg_prepared_network **network,
+                            icseg_error *error) {
+    return icseg_group_agree(t->group, prepare_here(t, batch, network, error), error);
+}
+
+/* Runs forward and backward. `last`: of the step, so that the gradients are complete and are summed over the processes.
+ */
+static icseg_status run_batch(icseg_trainer *t, icseg_prepared_network *network, int64_t micro, bool last,
+                              icseg_error *error) {
+    const icseg_recipe_settings *r = t->recipe;
+    icseg_executor *x = network->executor;
+    bool summed = last && t->group;
+    if (summed && !icseg_gradient_sums_fit(t->sums, x)) {
+        icseg_gradient_sums_close(&t->sums);
+        ICSEG_TRY(icseg_gradient_sums_open(&t->sums, t->group, t->model->params, x, r->train.reduce_bf16, error));
+    }
+    if (summed) icseg_gradient_sums_begin(t->sums, x);
+    ICSEG_TRY(icseg_executor_run(x, (uint64_t)r->train.seed, t->state.step * r->train.accumulate + micro, error));
+    return summed ? icseg_gradient_sums_finish(t->sums, x, error) : ICSEG_OK;
 }
 
 /* Lists the network's losses and their names; returns their number. */
@@ -70,13 +97,18 @@ void icseg_trainer_name_losses(icseg_trainer *t, const icseg_prepared_network *n
     t->loss_count = list_losses(&network->network, t->loss_name, values);
 }
 
-/* Adds `share` of each loss of the last run. */
-static void add_losses(icseg_train_step *out, const icseg_prepared_network *network, double share) {
+/* Adds `share` of each loss of the last run. A process has its images' part of each. */
+static icseg_status add_losses(const icseg_trainer *t, icseg_train_step *out, const icseg_prepared_network *network,
+                               double share, icseg_error *error) {
     const char *names[ICSEG_TRAIN_LOSSES];
     icseg_value values[ICSEG_TRAIN_LOSSES];
+    double loss[ICSEG_TRAIN_LOSSES] = {0};
     out->loss_count = list_losses(&network->network, names, values);
     for (int32_t i = 0; i < out->loss_count; i++)
-        out->loss[i] += share * (double)*(const float *)icseg_executor_data(network->executor, values[i]);
+        loss[i] = (double)*(const float *)icseg_executor_data(network->executor, values[i]);
+    ICSEG_TRY(icseg_group_reduce(t->group, ICSEG_SUM_F64, loss, out->loss_count, error));
+    for (int32_t i = 0; i < out->loss_count; i++) out->loss[i] += share * loss[i];
+    return ICSEG_OK;
 }
 
 /* -- a step that failed */
@@ -113,7 +145,8 @@ static icseg_status fail_numeric(const icseg_trainer *t, const icseg_loader_batc
     return status;
 }
 
-/* Repeats the step and checks every output of every operator. */
+/* Repeats the step and checks every output of every operator. Each process works alone, because one of them stops in
+ * the middle; synchronised batch norms then see its own images only. */
 static icseg_status diagnose(icseg_trainer *t, const char *what, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
     icseg_loader_batch batch;
@@ -123,10 +156,14 @@ static icseg_status diagnose(icseg_trainer *t, const char *what, icseg_error *er
     icseg_params_zero_gradients(t->model->params);
     for (int64_t micro = 0; micro < r->train.accumulate; micro++) {
         ICSEG_TRY(prepare(t, &batch, &network, error));
+        icseg_executor_set_group(network->executor, NULL);
         icseg_status status = icseg_executor_run_checked(network->executor, (uint64_t)r->train.seed,
                                                          t->state.step * r->train.accumulate + micro, &found);
-        if (status == ICSEG_ERROR_NUMERIC) return fail_numeric(t, &batch, what, found.message, error);
-        if (status != ICSEG_OK) return icseg_fail(error, status, "%s", found.message);
+        if (status == ICSEG_ERROR_NUMERIC)
+            status = fail_numeric(t, &batch, what, found.message, error);
+        else if (status != ICSEG_OK)
+            icseg_fail(error, status, "%s", found.message);
+        ICSEG_TRY(icseg_group_agree(t->group, status, error));
     }
     return fail_numeric(t, &batch, what, "", error);
 }
@@ -169,8 +206,7 @@ static icseg_status rehearse_step(icseg_trainer *t, icseg_error *error) {
         icseg_loader_batch batch;
         icseg_prepared_network *network;
         ICSEG_TRY(prepare(t, &batch, &network, error));
-        ICSEG_TRY(icseg_executor_run(network->executor, (uint64_t)r->train.seed,
-                                     t->state.step * r->train.accumulate + micro, error));
+        ICSEG_TRY(run_batch(t, network, micro, micro == r->train.accumulate - 1, error));
     }
     icseg_adamw_gradient_norm(t->adamw);
     icseg_adamw_rehearse(t->adamw);
@@ -184,10 +220,13 @@ icseg_status icseg_trainer_time_step(icseg_trainer *t, double *seconds, icseg_er
     ICSEG_TRY(save_statistics(t, error));
     icseg_params_zero_gradients(t->model->params);
     icseg_status status = rehearse_step(t, error); /* the first is slow: it prepares the network */
-    while (status == ICSEG_OK && count < TIMED_MOST && (count < TIMED_LEAST || icseg_clock() - begun < TIMED_SECONDS)) {
+    bool more = true;
+    while (status == ICSEG_OK && more) {
         double start = icseg_clock();
         status = rehearse_step(t, error);
         time[count++] = icseg_clock() - start;
+        more = count < TIMED_LEAST || (count < TIMED_MOST && icseg_clock() - begun < TIMED_SECONDS);
+        if (status == ICSEG_OK) status = icseg_group_broadcast(t->group, &more, sizeof more, error);
     }
     each_statistic(t, restore);
     ICSEG_TRY(status);
@@ -217,9 +256,8 @@ icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, ics
             if (t->state.step > 0) icseg_trainer_write_state(t, NULL);
             return status;
         }
-        ICSEG_TRY(
-            icseg_executor_run(network->executor, (uint64_t)r->train.seed, t->state.step * accumulate + micro, error));
-        add_losses(out, network, share);
+        ICSEG_TRY(run_batch(t, network, micro, micro == accumulate - 1, error));
+        ICSEG_TRY(add_losses(t, out, network, share, error));
         if (!isfinite(out->loss[0])) return diagnose(t, "the loss", error);
     }
     out->gradient_norm = share * icseg_adamw_gradient_norm(t->adamw);

@@ -5,6 +5,7 @@
 #include "base/argument.h"
 #include "base/memory.h"
 #include "base/struct_size.h"
+#include "train/processes.h"
 #include "train/trainer.h"
 
 /* Saves the run unless it is saved. The error tells how to resume it. */
@@ -47,6 +48,7 @@ static icseg_status loop(icseg_trainer *t, icseg_error *error) {
     icseg_stage stage = icseg_stage_begin(&t->progress, "train", total, "steps");
     while (icseg_trainer_step_count(t) < total) {
         icseg_status status = icseg_stage_report(&stage, icseg_trainer_step_count(t), detail, error);
+        status = icseg_group_agree(t->group, status, error);
         if (status != ICSEG_OK) return stop(t, error);
         ICSEG_TRY(icseg_trainer_step(t, &step, error));
         describe(t, &step, detail, sizeof detail);

@@ -12,6 +12,7 @@
 #include "base/struct_size.h"
 #include "base/system.h"
 #include "base/threads.h"
+#include "train/processes.h"
 
 /* -- opening */
 
@@ -25,7 +26,10 @@ static icseg_status open_data(icseg_trainer *t, icseg_error *error) {
                                 "model.num_classes is %d, but %s has %d %s; leave it out to use that number",
                                 r->model.num_classes, r->data.folder, classes,
                                 icseg_plural(classes, "class", "classes"));
-    return icseg_trainer_check_data(t, error);
+    ICSEG_TRY(icseg_trainer_compare_processes(t, error));
+    icseg_status status = icseg_trainer_leads(t) ? icseg_trainer_check_data(t, error) : ICSEG_OK;
+    ICSEG_TRY(icseg_group_agree(t->group, status, error));
+    return icseg_trainer_share_data(t, error);
 }
 
 static icseg_status open_session(icseg_trainer *t, icseg_error *error) {
@@ -123,6 +127,7 @@ static icseg_status make_places_absolute(icseg_trainer *t, icseg_error *error) {
 /* Resumes the run in the directory, or starts from model.init or random weights. */
 static icseg_status load_weights(icseg_trainer *t, bool resume, icseg_error *error) {
     bool found = false;
+    if (!icseg_trainer_leads(t)) return icseg_params_load(t->model->params, error);
     if (resume) ICSEG_TRY(icseg_trainer_load(t, &found, error));
     t->saved = found;
     if (found && t->state.step == t->recipe->train.steps) t->state.eval_pending = true; /* to report its metrics */
@@ -136,22 +141,38 @@ static icseg_status load_weights(icseg_trainer *t, bool resume, icseg_error *err
     return icseg_params_load(t->model->params, error); /* the files may be removed while training runs */
 }
 
-static icseg_status open_run(icseg_trainer *t, bool resume, icseg_error *error) {
-    ICSEG_TRY(icseg_recipe_check(t->recipe_copy, error));
+/* Locks the run directory, which only rank 0 uses. */
+static icseg_status open_folder(icseg_trainer *t, bool resume, icseg_error *error) {
     bool found = false;
+    if (!icseg_trainer_leads(t)) return ICSEG_OK;
     if (resume) ICSEG_TRY(icseg_trainer_find_state(t, &found, error));
     if (!found) ICSEG_TRY(icseg_recipe_check_init(t->recipe_copy, error));
     ICSEG_TRY(icseg_run_folder_open(&t->folder, resume, error));
-    if (resume) ICSEG_TRY(icseg_trainer_keep_budget(t, error));
-    ICSEG_TRY(open_data(t, error));
-    ICSEG_TRY(open_model(t, error));
-    ICSEG_TRY(load_weights(t, resume, error));
-    ICSEG_TRY(say_model(t, error));
-    ICSEG_TRY(icseg_trainer_set_budget(t, error));
+    return resume ? icseg_trainer_keep_budget(t, error) : ICSEG_OK;
+}
+
+static icseg_status open_files(icseg_trainer *t, icseg_error *error) {
     ICSEG_TRY(icseg_trainer_open_loader(t, error));
+    if (!icseg_trainer_leads(t)) return ICSEG_OK;
     ICSEG_TRY(make_places_absolute(t, error));
     ICSEG_TRY(icseg_run_write_recipe(&t->folder, t->recipe, ICSEG_RECIPE_TRAIN, error));
     return open_log(t, error);
+}
+
+/* Every stage ends with the processes' agreement, so that an error of one ends all of them. */
+static icseg_status open_run(icseg_trainer *t, bool resume, icseg_error *error) {
+    icseg_status status = icseg_recipe_check(t->recipe_copy, error);
+    if (status == ICSEG_OK) status = icseg_trainer_check_group(t, error);
+    if (status == ICSEG_OK) status = open_folder(t, resume, error);
+    ICSEG_TRY(icseg_group_agree(t->group, status, error));
+    ICSEG_TRY(icseg_trainer_share_steps(t, error));
+    ICSEG_TRY(open_data(t, error));
+    ICSEG_TRY(icseg_group_agree(t->group, open_model(t, error), error));
+    ICSEG_TRY(icseg_group_agree(t->group, load_weights(t, resume, error), error));
+    ICSEG_TRY(icseg_trainer_share_weights(t, error));
+    ICSEG_TRY(icseg_group_agree(t->group, say_model(t, error), error));
+    ICSEG_TRY(icseg_trainer_set_budget(t, error));
+    return icseg_group_agree(t->group, open_files(t, error), error);
 }
 
 /* The trainer needs its own copy: the caller may change or close the recipe. */
@@ -165,8 +186,8 @@ static icseg_status copy_recipe(icseg_trainer *t, const icseg_recipe *recipe, ic
     return status;
 }
 
-static icseg_status open_trainer(icseg_trainer *t, const icseg_recipe *recipe, const icseg_train_options *o,
-                                 icseg_error *error) {
+static icseg_status prepare_trainer(icseg_trainer *t, const icseg_recipe *recipe, const icseg_train_options *o,
+                                    icseg_error *error) {
     ICSEG_TRY(icseg_arena_open(&t->arena, error));
     t->folder.arena = t->arena;
     t->folder.path = icseg_arena_strdup(t->arena, o->out);
@@ -174,7 +195,16 @@ static icseg_status open_trainer(icseg_trainer *t, const icseg_recipe *recipe, c
     ICSEG_TRY(copy_recipe(t, recipe, error));
     t->eval = icseg_recipe_eval_options(t->recipe);
     t->data_changed = o->data_changed;
-    t->threads = icseg_threads_resolve(o->threads > 0 ? o->threads : t->recipe->train.threads);
+    int32_t threads = o->threads > 0 ? o->threads : t->recipe->train.threads;
+    t->threads = icseg_threads_resolve(threads > 0 ? threads : icseg_group_threads(t->group));
+    return ICSEG_OK;
+}
+
+static icseg_status open_trainer(icseg_trainer *t, const icseg_recipe *recipe, const icseg_train_options *o,
+                                 icseg_error *error) {
+    t->group = o->group;
+    if (!icseg_trainer_leads(t)) t->progress.message = NULL; /* one process is enough */
+    ICSEG_TRY(icseg_group_agree(t->group, prepare_trainer(t, recipe, o, error), error));
     icseg_threads before = icseg_threads_enter(t->threads);
     icseg_status status = open_run(t, o->resume, error);
     icseg_threads_leave(before);
@@ -212,6 +242,7 @@ void icseg_trainer_close(icseg_trainer **trainer) {
     icseg_free(t->statistics);
     icseg_confusion_close(&t->confusion);
     icseg_loader_close(&t->loader);
+    icseg_gradient_sums_close(&t->sums);
     icseg_log_writer_close(&t->log);
     icseg_adamw_close(&t->adamw);
     icseg_session_close(&t->session);
@@ -233,6 +264,7 @@ static bool is_due(const icseg_trainer *t, int32_t every) {
 }
 
 static icseg_status log_step(icseg_trainer *t, const icseg_train_step *step, icseg_error *error) {
+    if (!t->log) return ICSEG_OK;
     double images = (double)t->window_steps * t->recipe->train.batch * t->recipe->train.accumulate;
     icseg_log_step entry = {.step = t->state.step,
                             .seconds = icseg_clock() - t->begun,
@@ -255,7 +287,9 @@ static icseg_status step_and_log(icseg_trainer *t, icseg_train_step *step, icseg
     t->window_steps++;
     t->saved = false;
     double limit = 60 * t->recipe->train.checkpoint_minutes;
-    t->save_due = is_due(t, t->recipe->train.checkpoint_every) || (limit > 0 && icseg_clock() - t->saved_at >= limit);
+    int64_t late = limit > 0 && icseg_clock() - t->saved_at >= limit;
+    ICSEG_TRY(icseg_group_reduce(t->group, ICSEG_MAX_I64, &late, 1, error)); /* clocks differ */
+    t->save_due = is_due(t, t->recipe->train.checkpoint_every) || late;
     t->state.eval_pending = is_due(t, t->recipe->train.eval_every);
     return is_due(t, t->recipe->train.log_every) ? log_step(t, step, error) : ICSEG_OK;
 }
@@ -264,7 +298,7 @@ static icseg_status check_open(const icseg_trainer *t, icseg_error *error) {
     if (t->failed)
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: a step of this trainer failed; open the run again",
                           t->folder.path);
-    if (!t->log) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run is finished", t->folder.path);
+    if (t->finished) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: the run is finished", t->folder.path);
     return ICSEG_OK;
 }
 
@@ -319,7 +353,7 @@ icseg_status icseg_trainer_save(icseg_trainer *t, icseg_error *error) {
     icseg_threads before = icseg_threads_enter(t->threads);
     icseg_status status = icseg_trainer_write_state(t, error);
     icseg_threads_leave(before);
-    if (status != ICSEG_OK) return status;
+    ICSEG_TRY(icseg_group_agree(t->group, status, error));
     t->saved = true;
     t->saved_at = icseg_clock();
     t->save_due = false;
@@ -331,7 +365,8 @@ icseg_status icseg_trainer_finish(icseg_trainer *t, icseg_error *error) {
     ICSEG_TRY(check_open(t, error));
     if (t->confusion_step != t->state.step) ICSEG_TRY(icseg_trainer_evaluate(t, NULL, error));
     if (t->save_due) ICSEG_TRY(icseg_trainer_save(t, error));
-    return icseg_log_writer_finish(&t->log, error);
+    t->finished = true;
+    return icseg_group_agree(t->group, t->log ? icseg_log_writer_finish(&t->log, error) : ICSEG_OK, error);
 }
 
 icseg_model *icseg_trainer_model(icseg_trainer *t) { return t ? t->model : NULL; }

@@ -11,7 +11,9 @@
 #include "report/evaluation.h"
 #include "report/index.h"
 #include "report/jsonl.h"
+#include "group/group.h"
 #include "train/adamw.h"
+#include "train/gradients.h"
 #include "train/recipe.h"
 #include "train/run_folder.h"
 
@@ -28,6 +30,7 @@ struct icseg_trainer {
     const icseg_recipe_settings *recipe; /* of the copy; after resuming, with the run's model.init */
     icseg_run_folder folder;             /* the run directory; its path is in the arena */
     int threads;
+    icseg_group *group; /* borrowed; NULL: this process alone */
     icseg_progress progress;
     icseg_arena *arena;
     icseg_dataset *train, *val;
@@ -37,8 +40,10 @@ struct icseg_trainer {
     icseg_session *session; /* runs the model, in training and in evaluations */
     icseg_adamw *adamw;
     icseg_loader *loader;
-    float *statistics;     /* running statistics before the current step; NULL if a step is one batch */
-    icseg_log_writer *log; /* NULL: the run is finished */
+    icseg_gradient_sums *sums; /* of the group; NULL: not needed yet */
+    float *statistics;         /* running statistics before the current step; NULL if a step is one batch */
+    icseg_log_writer *log;     /* NULL: the run is finished, or this is not rank 0 of the group */
+    bool finished;
     icseg_train_state state;
     icseg_eval_options eval;
     icseg_confusion confusion; /* of the last evaluation */
@@ -92,6 +97,9 @@ icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error);
 /* Writes best.safetensors alone. */
 icseg_status icseg_trainer_write_best(icseg_trainer *t, icseg_error *error);
 icseg_status icseg_trainer_find_state(const icseg_trainer *t, bool *found, icseg_error *error);
+/* A hash that changes when images are added, removed or renamed: a step selects images by their position. */
+enum { ICSEG_FINGERPRINT = 24 };
+void icseg_trainer_fingerprint(const icseg_dataset *dataset, char out[ICSEG_FINGERPRINT]);
 /* Reads checkpoint.safetensors into model, optimiser and t->state. If it does not exist, *found is false and nothing is
  * changed. Returns ICSEG_ERROR_ARGUMENT if the recipe, the class list, the tokens of its names or, without
  * t->data_changed, the training images differ from the run's. t->recipe keeps the run's model.init. Changed `eval`

@@ -17,6 +17,7 @@ enum { SCORE, LABELS, MEMORY_SCORE, MEMORY, INPUTS };
 typedef struct work {
     const icseg_contrast_options *options;
     int64_t batch, h, w, classes;
+    int64_t first;                    /* index of the first image in the group's batch */
     int64_t entries;                  /* K * M; 0 without a memory */
     uint64_t key;                     /* of the random selection */
     double text_factor, image_factor; /* of one pair's loss in the total */
@@ -208,28 +209,30 @@ static icseg_status contrast_prepare(icseg_kernel *k, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* Counts the pairs of an image and a class in it that have a negative, and so finds the share of each. */
-static void find_factors(const icseg_kernel *k, work *o, const bool *filled, int64_t *found, unsigned char *scratch) {
+/* Counts the pairs of an image and a class in it that have a negative, and so finds the share of each in the group. */
+static icseg_status find_factors(const icseg_kernel *k, work *o, icseg_group *group, const bool *filled, int64_t *found,
+                                 unsigned char *scratch, icseg_error *error) {
     const icseg_shape *shape = &icseg_kernel_in(k, LABELS)->shape;
     const int16_t *labels = k->in[LABELS];
-    double text_pairs = 0, image_pairs = 0;
+    double pairs[2] = {0}; /* with anchors from the text, and from the image */
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < o->batch; i++)
         found[i] = read_labels(o, shape, labels + i * shape->dim[1] * shape->dim[2], image_buffers(o, scratch, i));
     for (int64_t i = 0; i < o->batch; i++) {
         bool negatives =
             found[i] > 1 || (found[i] == 1 && memory_differs(o, filled, image_buffers(o, scratch, i).present));
-        if (negatives) text_pairs += (double)found[i];
-        if (o->classes > 1) image_pairs += (double)found[i];
+        if (negatives) pairs[0] += (double)found[i];
+        if (o->classes > 1) pairs[1] += (double)found[i];
     }
+    ICSEG_TRY(icseg_group_reduce(group, ICSEG_SUM_F64, pairs, 2, error));
     const icseg_contrast_options *a = o->options;
     double weight = a->text_anchors && a->image_anchors ? 0.5 * a->weight : a->weight;
-    if (a->text_anchors && text_pairs > 0) o->text_factor = weight / text_pairs;
-    if (a->image_anchors && image_pairs > 0) o->image_factor = weight / image_pairs;
+    if (a->text_anchors && pairs[0] > 0) o->text_factor = weight / pairs[0];
+    if (a->image_anchors && pairs[1] > 0) o->image_factor = weight / pairs[1];
+    return ICSEG_OK;
 }
 
 static icseg_status contrast_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
-    (void)error;
     work o = open_work(k);
     int64_t size = o.h * o.w * o.classes, remembered = o.classes * o.entries;
     float *gradient = k->node->output_count > 1 ? k->out[1] : NULL;
@@ -245,10 +248,11 @@ static icseg_status contrast_run(const icseg_kernel *k, const icseg_run *run, ic
         for (int64_t j = 0; j < channels && !filled[e]; j++) filled[e] = entry[j] != 0;
     }
     o.key = icseg_select_key(run->seed, run->step);
-    find_factors(k, &o, filled, found, scratch);
+    o.first = o.batch * icseg_group_rank(run->group);
+    ICSEG_TRY(find_factors(k, &o, run->group, filled, found, scratch, error));
 #pragma omp parallel for schedule(dynamic)
     for (int64_t i = 0; i < o.batch; i++) {
-        image m = {.score = (const float *)k->in[SCORE] + i * size, .index = i};
+        image m = {.score = (const float *)k->in[SCORE] + i * size, .index = o.first + i};
         if (o.entries) m.memory_score = (const float *)k->in[MEMORY_SCORE] + i * remembered;
         if (gradient) m.gradient = memset(gradient + i * size, 0, (size_t)size * sizeof *gradient);
         if (memory_gradient)

@@ -2,7 +2,7 @@
  * batch_norm: normalisation per channel with the batch's or the running statistics, and an optional fused ReLU. The
  * batch's moments take one pass over memory: each chunk of rows is read twice while it is in the cache (mean, then
  * centred squares), and the chunks' moments are combined in double (Chan, Golub and LeVeque). The gradient recomputes
- * the ReLU's mask from x, which it reads anyway. */
+ * the ReLU's mask from x, which it reads anyway. Synchronised moments are those of the whole group's batch. */
 #include <math.h>
 #include <string.h>
 
@@ -155,38 +155,58 @@ static void affine(const float *weight, const float *bias, const float *mean, co
     }
 }
 
+/* Turns the mean and the sum of centred squares of this process's rows into those of the group's. A process's rows are
+ * shifted by the running mean, which is the same in all of them, so that plain sums lose no digits that matter. */
+static icseg_status share_moments(icseg_group *group, const float *shift, int64_t rows, int64_t c, double *mean,
+                                  double *m2, icseg_error *error) {
+    double n = (double)rows, all = n * icseg_group_size(group);
+    for (int64_t j = 0; j < c; j++) {
+        mean[j] = n * (mean[j] - (double)shift[j]);
+        m2[j] += mean[j] * mean[j] / n;
+    }
+    ICSEG_TRY(icseg_group_reduce(group, ICSEG_SUM_F64, mean, 2 * c, error)); /* m2 follows mean */
+    for (int64_t j = 0; j < c; j++) {
+        m2[j] = fmax(m2[j] - mean[j] * mean[j] / all, 0);
+        mean[j] = mean[j] / all + (double)shift[j];
+    }
+    return ICSEG_OK;
+}
+
 /* Writes mean and 1 / sqrt(var + eps) (C) of the batch and updates the running statistics. */
-static void batch_moments(const icseg_kernel *k, const icseg_chunks *m, float *partial) {
+static icseg_status batch_moments(const icseg_kernel *k, const icseg_chunks *m, const icseg_run *run,
+                                  icseg_error *error) {
     const icseg_batch_norm_options *o = k->node->attributes;
     const float *x = k->in[X];
     float *mean = k->out[1], *inv = k->out[2], *running_mean = k->in[RUNNING_MEAN], *running_var = k->in[RUNNING_VAR];
     int64_t c = m->width;
+    double *means = run->scratch, *m2 = means + c;
+    float *partial = (float *)(m2 + c);
 #pragma omp parallel for schedule(static)
     for (int64_t i = 0; i < m->count; i++) {
         float *p = partial + i * 2 * c;
         chunk_moments(x + i * m->step * c, icseg_chunk_rows(m, i), c, p, p + c);
     }
-    double n = (double)m->rows;
 #pragma omp parallel for schedule(static)
-    for (int64_t at = 0; at < c; at += LANES) {
-        double means[LANES], m2[LANES];
-        int64_t size = c - at < LANES ? c - at : LANES;
-        combine_moments(partial + at, m, size, means, m2);
-        for (int64_t j = 0; j < size; j++) {
-            mean[at + j] = (float)means[j];
-            inv[at + j] = (float)(1 / sqrt(m2[j] / n + (double)o->eps));
-            running_mean[at + j] += o->momentum * ((float)means[j] - running_mean[at + j]);
-            running_var[at + j] += o->momentum * ((float)(m2[j] / (n - 1)) - running_var[at + j]);
-        }
+    for (int64_t at = 0; at < c; at += LANES)
+        combine_moments(partial + at, m, c - at < LANES ? c - at : LANES, means + at, m2 + at);
+    icseg_group *group = o->synchronised ? run->group : NULL;
+    if (group) ICSEG_TRY(share_moments(group, running_mean, m->rows, c, means, m2, error));
+    double n = (double)m->rows * icseg_group_size(group);
+    for (int64_t j = 0; j < c; j++) {
+        mean[j] = (float)means[j];
+        inv[j] = (float)(1 / sqrt(m2[j] / n + (double)o->eps));
+        running_mean[j] += o->momentum * ((float)means[j] - running_mean[j]);
+        running_var[j] += o->momentum * ((float)(m2[j] / (n - 1)) - running_var[j]);
     }
     icseg_kernel_in(k, RUNNING_MEAN)->param->version++;
     icseg_kernel_in(k, RUNNING_VAR)->param->version++;
+    return ICSEG_OK;
 }
 
 static icseg_status batch_norm_prepare(icseg_kernel *k, icseg_error *error) {
     (void)error;
     icseg_chunks m = chunks_of(k, X, WEIGHT);
-    k->scratch_size = (size_t)(2 * m.width * (m.count + 1)) * sizeof(float);
+    k->scratch_size = (size_t)(2 * m.width) * sizeof(double) + (size_t)(2 * m.width * m.count) * sizeof(float);
     return ICSEG_OK;
 }
 
@@ -205,13 +225,12 @@ static void normalise(const icseg_kernel *k, const float *mean, const float *inv
 }
 
 static icseg_status batch_norm_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
-    (void)error;
     const icseg_batch_norm_options *o = k->node->attributes;
     icseg_chunks m = chunks_of(k, X, WEIGHT);
     int64_t c = m.width;
     float *mean = k->out[1], *inv = k->out[2];
     if (o->batch_statistics) {
-        batch_moments(k, &m, run->scratch);
+        ICSEG_TRY(batch_moments(k, &m, run, error));
     } else {
         const float *var = k->in[RUNNING_VAR];
         memcpy(mean, k->in[RUNNING_MEAN], (size_t)c * sizeof *mean);
@@ -251,7 +270,7 @@ static icseg_value recompute(icseg_graph *g, const icseg_node *node, const icseg
 enum { G_X, G_DY, G_WEIGHT, G_BIAS, G_MEAN, G_INV, G_INPUTS };
 
 typedef struct gradient_attributes {
-    bool batch_statistics, relu;
+    bool batch_statistics, synchronised, relu;
     bool needs_x, needs_parameters; /* which outputs exist */
 } gradient_attributes;
 
@@ -263,7 +282,6 @@ static icseg_status gradient_prepare(icseg_kernel *k, icseg_error *error) {
 }
 
 static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
-    (void)error;
     const gradient_attributes *o = k->node->attributes;
     icseg_chunks m = chunks_of(k, G_DY, G_WEIGHT);
     int64_t c = m.width;
@@ -282,9 +300,15 @@ static icseg_status gradient_run(const icseg_kernel *k, const icseg_run *run, ic
         icseg_sum_partials(partial, m.count, 2 * c, c, sum);
         icseg_sum_partials(partial + c, m.count, 2 * c, c, dot);
     }
-    for (int64_t j = 0; j < c && o->batch_statistics; j++) {
-        a[j] = sum[j] / (float)m.rows;
-        b[j] = dot[j] * inv[j] * inv[j] / (float)m.rows;
+    if (o->batch_statistics) {
+        icseg_group *group = o->synchronised ? run->group : NULL;
+        memcpy(a, sum, (size_t)(2 * c) * sizeof *a); /* b and dot follow */
+        ICSEG_TRY(icseg_group_reduce(group, ICSEG_SUM_F32, a, 2 * c, error));
+        float rows = (float)m.rows * (float)icseg_group_size(group);
+        for (int64_t j = 0; j < c; j++) {
+            a[j] /= rows;
+            b[j] = b[j] * inv[j] * inv[j] / rows;
+        }
     }
     gradient_terms terms = {mean, scale, shift, a, b, o->relu};
     bool bf16 = icseg_kernel_out(k, 0)->dtype == ICSEG_BF16;
@@ -309,6 +333,7 @@ static const icseg_op gradient_op = {.name = "batch_norm_gradient",
 static void gradient(icseg_graph *g, const icseg_node *node, const icseg_value *grad_out, icseg_value *grad_in) {
     const icseg_batch_norm_options *o = node->attributes;
     gradient_attributes attributes = {.batch_statistics = o->batch_statistics,
+                                      .synchronised = o->synchronised,
                                       .relu = o->relu,
                                       .needs_x = icseg_node_needs_grad(g, node, X),
                                       .needs_parameters = icseg_node_needs_grad(g, node, WEIGHT) ||

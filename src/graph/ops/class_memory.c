@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * class_memory: a list of embeddings for each class, one for each of the last images that showed it (reference:
- * ICPC.remember). Its output is a copy, so that the gradient of what reads it does not depend on the update. */
+ * ICPC.remember). Its output is a copy, so that the gradient of what reads it does not depend on the update. Every
+ * process of a group remembers the images of all, in the order of the group's batch. */
 #include <math.h>
 #include <string.h>
 
@@ -40,7 +41,7 @@ static icseg_status memory_prepare(icseg_kernel *k, icseg_error *error) {
     (void)error;
     const icseg_shape *v = &icseg_kernel_in(k, V)->shape, *memory = &icseg_kernel_in(k, MEMORY)->shape;
     if (icseg_graph_training(k->graph))
-        k->scratch_size = label_bytes(v) + (size_t)(memory->dim[0] * memory->dim[2]) * sizeof(float);
+        k->scratch_size = label_bytes(v) + (size_t)(memory->dim[0] * (memory->dim[2] + 1)) * sizeof(float);
     return ICSEG_OK;
 }
 
@@ -54,25 +55,39 @@ static void read_labels(const icseg_kernel *k, int16_t *out) {
                                         v->dim[2]);
 }
 
+/* Puts the mean of each class of one image in front of the class's list. found (K, c + 1): 1 and the mean, or zeros */
+static void remember(float *memory, const icseg_shape *shape, const float *found) {
+    int64_t kept = shape->dim[1], c = shape->dim[2];
+    for (int64_t i = 0; i < shape->dim[0]; i++, found += c + 1) {
+        float *list = memory + i * kept * c;
+        if (found[0] == 0) continue;
+        memmove(list + c, list, (size_t)((kept - 1) * c) * sizeof *list);
+        memcpy(list, found + 1, (size_t)c * sizeof *list);
+    }
+}
+
 static icseg_status memory_run(const icseg_kernel *k, const icseg_run *run, icseg_error *error) {
-    (void)error;
     const icseg_shape *v = &icseg_kernel_in(k, V)->shape, *shape = &icseg_kernel_in(k, MEMORY)->shape;
     int64_t classes = shape->dim[0], kept = shape->dim[1], c = shape->dim[2], positions = v->dim[1] * v->dim[2];
+    int64_t batch = v->dim[0], first = batch * icseg_group_rank(run->group);
     float *memory = k->in[MEMORY];
     memcpy(k->out[0], memory, (size_t)(classes * kept * c) * sizeof *memory);
     if (!icseg_graph_training(k->graph)) return ICSEG_OK;
     int16_t *label = run->scratch;
-    float *means = (float *)((unsigned char *)run->scratch + label_bytes(v));
+    float *found = (float *)((unsigned char *)run->scratch + label_bytes(v)); /* (K, c + 1) */
     read_labels(k, label);
+    for (int64_t all = 0; all < batch * icseg_group_size(run->group); all++) {
+        int64_t b = all - first;
+        memset(found, 0, (size_t)(classes * (c + 1)) * sizeof *found);
 #pragma omp parallel for schedule(dynamic)
-    for (int64_t i = 0; i < classes; i++)
-        for (int64_t b = 0; b < v->dim[0]; b++) {
-            float *list = memory + i * kept * c, *mean = means + i * c;
+        for (int64_t i = 0; i < (b >= 0 && b < batch ? classes : 0); i++) {
+            float *mean = found + i * (c + 1) + 1;
             const float *image = (const float *)k->in[V] + b * positions * c;
-            if (!class_mean(image, label + b * positions, positions, c, i, mean)) continue;
-            memmove(list + c, list, (size_t)((kept - 1) * c) * sizeof *list);
-            memcpy(list, mean, (size_t)c * sizeof *list);
+            mean[-1] = class_mean(image, label + b * positions, positions, c, i, mean);
         }
+        ICSEG_TRY(icseg_group_reduce(run->group, ICSEG_SUM_F32, found, classes * (c + 1), error));
+        remember(memory, shape, found);
+    }
     return ICSEG_OK;
 }
 

@@ -27,10 +27,11 @@ static inline int32_t draw(uint32_t index, uint32_t key0, uint32_t key1) {
     return (int32_t)(h >> 1);
 }
 
-ICSEG_KERNEL static void drop_block(const float *x, uint64_t key, int32_t limit, float scale, int64_t n, float *y) {
+ICSEG_KERNEL static void drop_block(const float *x, uint64_t key, uint32_t first, int32_t limit, float scale, int64_t n,
+                                    float *y) {
     uint32_t key0 = (uint32_t)key, key1 = (uint32_t)(key >> 32);
 #pragma omp simd
-    for (int64_t i = 0; i < n; i++) y[i] = draw((uint32_t)i, key0, key1) < limit ? 0 : x[i] * scale;
+    for (int64_t i = 0; i < n; i++) y[i] = draw(first + (uint32_t)i, key0, key1) < limit ? 0 : x[i] * scale;
 }
 
 ICSEG_KERNEL static void scale_rows(const float *x, const float *factor, int64_t rows, int64_t c, float *y) {
@@ -44,7 +45,8 @@ ICSEG_KERNEL static void scale_block(const float *x, float factor, int64_t n, fl
     for (int64_t i = 0; i < n; i++) y[i] = x[i] * factor;
 }
 
-/* y = x with elements dropped; index i of the mask is element i. */
+/* y = x (n) with elements dropped. Element i has the index first + i in the mask of the group's batch, where `first` is
+ * the number of elements of the processes before this one. */
 static void drop(const icseg_kernel *k, const icseg_run *run, const float *x, int64_t n, float *y) {
     const dropout_attributes *a = k->node->attributes;
     icseg_rng step = icseg_rng_open(run->seed, ICSEG_RNG_DROPOUT, (uint64_t)run->step);
@@ -52,10 +54,13 @@ static void drop(const icseg_kernel *k, const icseg_run *run, const float *x, in
     uint64_t seed = icseg_rng_u64(&node);
     int32_t limit = (int32_t)(a->p * 2147483648.0f);
     float scale = 1 / (1 - a->p);
+    int64_t first = n * icseg_group_rank(run->group), end = first + n;
 #pragma omp parallel for schedule(static)
-    for (int64_t at = 0; at < n; at += BLOCK) {
-        icseg_rng block = icseg_rng_open(seed, ICSEG_RNG_DROPOUT, (uint64_t)(at / BLOCK));
-        drop_block(x + at, icseg_rng_u64(&block), limit, scale, n - at < BLOCK ? n - at : BLOCK, y + at);
+    for (int64_t b = first / BLOCK; b < (end + BLOCK - 1) / BLOCK; b++) {
+        icseg_rng block = icseg_rng_open(seed, ICSEG_RNG_DROPOUT, (uint64_t)b);
+        int64_t from = b * BLOCK > first ? b * BLOCK : first, to = (b + 1) * BLOCK < end ? (b + 1) * BLOCK : end;
+        drop_block(x + (from - first), icseg_rng_u64(&block), (uint32_t)(from - b * BLOCK), limit, scale, to - from,
+                   y + (from - first));
     }
 }
 

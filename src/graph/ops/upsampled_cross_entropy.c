@@ -235,30 +235,33 @@ static uint32_t bits_of(float x) {
     return bits;
 }
 
-/* The value of this rank, from 0, among the labelled pixels' probabilities: numbers that are not negative have the
- * order of their bits. count: DIGIT numbers of scratch memory. */
-static float value_of_rank(const int16_t *labels, const float *value, int64_t n, int64_t rank, uint32_t *count) {
+/* The value of this rank, from 0, among the probabilities of the group's labelled pixels: numbers that are not negative
+ * have the order of their bits. count: DIGIT numbers of scratch memory. */
+static icseg_status value_of_rank(const int16_t *labels, const float *value, int64_t n, int64_t rank, int32_t *count,
+                                  icseg_group *group, float *out, icseg_error *error) {
     uint32_t high = 0, low = 0;
     memset(count, 0, DIGIT * sizeof *count);
     for (int64_t i = 0; i < n; i++)
         if (labels[i] >= 0) count[bits_of(value[i]) / DIGIT]++;
-    for (; rank >= (int64_t)count[high]; high++) rank -= count[high];
+    ICSEG_TRY(icseg_group_reduce(group, ICSEG_SUM_I32, count, DIGIT, error));
+    for (; rank >= count[high]; high++) rank -= count[high];
     memset(count, 0, DIGIT * sizeof *count);
     for (int64_t i = 0; i < n; i++)
         if (labels[i] >= 0 && bits_of(value[i]) / DIGIT == high) count[bits_of(value[i]) % DIGIT]++;
-    for (; rank >= (int64_t)count[low]; low++) rank -= count[low];
+    ICSEG_TRY(icseg_group_reduce(group, ICSEG_SUM_I32, count, DIGIT, error));
+    for (; rank >= count[low]; low++) rank -= count[low];
     uint32_t bits = high * DIGIT + low;
-    float found;
-    memcpy(&found, &bits, sizeof found);
-    return found;
+    memcpy(out, &bits, sizeof *out);
+    return ICSEG_OK;
 }
 
-/* Fills `probability` (batch, height, width); only pixels below the returned threshold count. */
-static float mine(const icseg_kernel *k, const state *s, int64_t labelled, float *probability, uint32_t *count,
-                  float *buffer) {
+/* Fills `probability` (batch, height, width); only pixels below *threshold count. labelled: of the group */
+static icseg_status mine(const icseg_kernel *k, const state *s, icseg_group *group, int64_t labelled,
+                         float *probability, int32_t *count, float *buffer, float *threshold, icseg_error *error) {
     const float *logits = k->in[LOGITS];
     const int16_t *labels = k->in[LABELS];
-    int64_t line = s->w * s->classes, rows = s->batch * s->height, rank = s->form.mined_least * s->batch;
+    int64_t line = s->w * s->classes, rows = s->batch * s->height,
+            rank = s->form.mined_least * s->batch * icseg_group_size(group);
 #pragma omp parallel for schedule(static) num_threads(s->threads)
     for (int64_t i = 0; i < rows; i++) {
         buffers b = thread_buffers(s, buffer);
@@ -268,8 +271,10 @@ static float mine(const icseg_kernel *k, const state *s, int64_t labelled, float
         row_probabilities(s, &b, labels + i * s->width, probability + i * s->width);
     }
     if (rank >= labelled) rank = labelled - 1;
-    float least = value_of_rank(labels, probability, rows * s->width, rank, count);
-    return fmaxf(least, s->form.mined_below);
+    float least;
+    ICSEG_TRY(value_of_rank(labels, probability, rows * s->width, rank, count, group, &least, error));
+    *threshold = fmaxf(least, s->form.mined_below);
+    return ICSEG_OK;
 }
 
 static icseg_status count_labelled(const state *s, const int16_t *labels, int64_t *out, icseg_error *error) {
@@ -321,7 +326,7 @@ static layout scratch_layout(const state *s) {
     layout l = {.below = round_up(bands * sizeof(loss_sums))};
     l.probability = l.below + (s->needs_gradient ? round_up(bands * line * sizeof(float)) : 0);
     l.count = l.probability + (mines ? round_up(pixels * sizeof(float)) : 0);
-    l.buffer = l.count + (mines ? DIGIT * sizeof(uint32_t) : 0);
+    l.buffer = l.count + (mines ? DIGIT * sizeof(int32_t) : 0);
     l.size = l.buffer + (size_t)s->threads * thread_floats(s) * sizeof(float);
     return l;
 }
@@ -337,11 +342,13 @@ static icseg_status loss_run(const icseg_kernel *k, const icseg_run *run, icseg_
     float *below = (float *)(scratch + l.below), *buffer = (float *)(scratch + l.buffer);
     shape_inputs shape = {.class_weight = class_weight, .class_weight_sum = (double)s->classes};
     ICSEG_TRY(count_labelled(s, labels, &labelled, error));
+    ICSEG_TRY(icseg_group_reduce(run->group, ICSEG_SUM_I64, &labelled, 1, error));
     if (class_weight) shape.class_weight_sum = 0;
     for (int64_t c = 0; c < s->classes && class_weight; c++) shape.class_weight_sum += (double)class_weight[c];
     if (s->form.mined_below > 0 && labelled) {
         float *probability = (float *)(scratch + l.probability);
-        shape.below = mine(k, s, labelled, probability, (uint32_t *)(scratch + l.count), buffer);
+        ICSEG_TRY(
+            mine(k, s, run->group, labelled, probability, (int32_t *)(scratch + l.count), buffer, &shape.below, error));
         shape.probability = probability;
     }
 #pragma omp parallel for schedule(static) num_threads(s->threads)
@@ -359,6 +366,7 @@ static icseg_status loss_run(const icseg_kernel *k, const icseg_run *run, icseg_
         sum.loss += partial[band].loss;
         sum.weight += partial[band].weight;
     }
+    if (is_shaped(k, s)) ICSEG_TRY(icseg_group_reduce(run->group, ICSEG_SUM_F64, &sum.weight, 1, error));
     double over = is_shaped(k, s) ? sum.weight : (double)labelled, mean = over > 0 ? s->form.weight / over : 0;
     *(float *)k->out[0] = (float)(sum.loss * mean);
     if (s->needs_gradient) finish_gradient(s, k->out[1], below, (float)(mean * s->form.scale));

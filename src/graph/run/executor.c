@@ -23,6 +23,9 @@ struct icseg_executor {
     const void **bound; /* (values): pointers of inputs */
     double *seconds;    /* (nodes) */
     bool profiling;
+    icseg_group *group;
+    icseg_node_done *done;
+    void *user; /* of done */
 };
 
 /* -- the workspace */
@@ -95,6 +98,11 @@ void icseg_executor_close(icseg_executor **executor) {
 const icseg_plan *icseg_executor_plan(const icseg_executor *x) { return &x->program->plan; }
 icseg_plan_summary icseg_executor_summary(const icseg_executor *x) { return x->program->summary; }
 const icseg_program *icseg_executor_program(const icseg_executor *x) { return x->program; }
+void icseg_executor_set_group(icseg_executor *x, icseg_group *group) { x->group = group; }
+void icseg_executor_watch(icseg_executor *x, icseg_node_done *done, void *user) {
+    x->done = done;
+    x->user = user;
+}
 void icseg_executor_profile(icseg_executor *x, bool on) { x->profiling = on; }
 const double *icseg_executor_seconds(const icseg_executor *x) { return x->seconds; }
 
@@ -222,6 +230,7 @@ static icseg_status run_all(icseg_executor *x, icseg_run *run, bool checked, ics
         icseg_signals_deliver();
         unpoison_storages(x, &kernel);
         if (kernel.node->op->run) ICSEG_TRY(run_node(x, &kernel, run, checked, error));
+        if (x->done) ICSEG_TRY(x->done(x->user, kernel.node, error));
         poison_storages(x, &kernel);
     }
     return ICSEG_OK;
@@ -230,7 +239,7 @@ static icseg_status run_all(icseg_executor *x, icseg_run *run, bool checked, ics
 static icseg_status run(icseg_executor *x, uint64_t seed, int64_t step, bool checked, icseg_error *error) {
     ICSEG_TRY(reserve(x->workspace, x->program->summary.workspace,
                       error)); /* in case it failed to grow for another executor */
-    icseg_run run = {.seed = seed, .step = step};
+    icseg_run run = {.seed = seed, .step = step, .group = x->group};
     icseg_float_mode mode = icseg_denormals_off();
     icseg_status status = run_all(x, &run, checked, error);
     icseg_denormals_restore(mode);

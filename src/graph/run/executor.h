@@ -28,6 +28,13 @@ icseg_status icseg_executor_run(icseg_executor *executor, uint64_t seed, int64_t
 /* The same, checking every output: ICSEG_ERROR_NUMERIC names the first operator that returned a value that is not
  * finite. */
 icseg_status icseg_executor_run_checked(icseg_executor *executor, uint64_t seed, int64_t step, icseg_error *error);
+/* The processes that run the same graph at the same time, each on its part of the batch; they must outlive the
+ * executor. NULL: this one alone. */
+void icseg_executor_set_group(icseg_executor *executor, icseg_group *group);
+/* Called after each node of a run; NULL: nothing. It may read and send what the node computed. */
+typedef icseg_status icseg_node_done(void *user, const icseg_node *node, icseg_error *error);
+void icseg_executor_watch(icseg_executor *executor, icseg_node_done *done, void *user);
+
 /* Data of a kept value, an input, a constant or a parameter. */
 const void *icseg_executor_data(const icseg_executor *executor, icseg_value value);
 
