@@ -225,6 +225,7 @@ static icseg_status run(const icseg_command_context *context, const void *values
     icseg_dataset *dataset = NULL;
     icseg_confusion confusion = {0};
     icseg_status status;
+    TRY_GOTO(join_group(context, error));
     TRY_GOTO(inference_check(&o->inference, error));
     TRY_GOTO(open_check(&o->open, o->open_vocabulary, "--open-vocabulary", o->inference.precision, error));
     if (!own.split) own.split = o->val_share > 0 ? "train" : "val";
@@ -235,7 +236,8 @@ static icseg_status run(const icseg_command_context *context, const void *values
     TRY_GOTO(inference_open(&session, o->inference.precision, model, o->checkpoint, context->printer, error));
     if (!o->open_vocabulary) warn_about_names(context->printer, model, dataset);
     check_sizes(o, &eval, model, dataset, context->printer);
-    TRY_GOTO(icseg_evaluate(session, dataset, &eval, &context->progress, &confusion, error));
+    TRY_GOTO(icseg_evaluate_group(session, dataset, &eval, *context->group, &context->progress, &confusion, error));
+    if (!prints_results(context)) goto done;
     image_print_notes(context, dataset, (bool[ICSEG_IMAGE_NOTES]){false});
     TRY_GOTO(print_metrics(o, &eval, &confusion, icseg_model_class_names(model), icseg_dataset_count(dataset), error));
 done:
@@ -260,7 +262,9 @@ const icseg_command icseg_command_eval = {
                    "--crop and --resize-short to change this.\n"
                    "\n"
                    "With --open-vocabulary, CLIP's weights are evaluated without training: a pixel\n"
-                   "gets the class whose name fits best (`icseg segment`).\n",
+                   "gets the class whose name fits best (`icseg segment`).\n"
+                   "\n"
+                   "`mpirun -n N icseg eval ...` divides the images among N processes.\n",
     .examples = "icseg eval runs/camvid/checkpoint.safetensors --data data/camvid\n"
                 "icseg eval rn50.safetensors --data data/ADEChallengeData2016 \\\n"
                 "    --mode slide --crop 512x512 --resize-short 512 --tta --json eval.json\n"

@@ -52,7 +52,9 @@ const icseg_command icseg_command_predict = {
                    "By default, images are processed as in the evaluations during training, which\n"
                    "`icseg info` shows. The command prints the names of the files with labels. If an\n"
                    "image cannot be read, the command reports it, continues with the others and\n"
-                   "exits with status 1.\n",
+                   "exits with status 1.\n"
+                   "\n"
+                   "`mpirun -n N icseg predict ...` divides the images among N processes.\n",
     .examples = "icseg predict checkpoint.safetensors street.jpg --out labels --overlay\n"
                 "icseg predict checkpoint.safetensors photos/ 'more/*.png' --out labels --json\n"
                 "icseg predict checkpoint.safetensors photos/ --out labels --mode slide\n"

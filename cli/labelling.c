@@ -251,6 +251,20 @@ static icseg_status find_images(job *j, icseg_error *error) {
     return check_outputs(j, error);
 }
 
+/* Each of several processes labels its share of the images, after all of them have checked the outputs. */
+static icseg_status divide_images(job *j, icseg_error *error) {
+    icseg_group *group = *j->context->group;
+    int64_t first;
+    if (icseg_group_size(group) == 1) return ICSEG_OK;
+    if (j->saved->folder || !strcmp(j->options->out, "-") || exports_have_joint_file(j->exports))
+        return icseg_error_set(error, ICSEG_ERROR_ARGUMENT,
+                               "several processes cannot write one file together: leave out --save-labels, --out - and "
+                               "formats with one file for all images, or start one process");
+    j->inputs.count = (size_t)icseg_group_share(group, (int64_t)j->inputs.count, &first);
+    j->inputs.files += first;
+    return ICSEG_OK;
+}
+
 /* Files of all images are completed also after a failure, with the images so far. */
 static icseg_status label_all(const job *j, icseg_error *error) {
     icseg_error failure = {0};
@@ -274,7 +288,7 @@ static icseg_status label_all(const job *j, icseg_error *error) {
 static icseg_status open_outputs(const job *j, icseg_error *error) {
     const char *out = j->options->out;
     TRY(folder_create(out, error));
-    TRY(results_note(out, j->outputs, j->output_count, j->context->arena, error));
+    if (prints_results(j->context)) TRY(results_note(out, j->outputs, j->output_count, j->context->arena, error));
     return exports_open(j->exports, error);
 }
 
@@ -287,7 +301,10 @@ icseg_status labelling_run(const labelling_options *options, const icseg_command
     icseg_status status;
     const inference_options *how = &options->inference;
     TRY_GOTO(inference_check(how, error));
-    TRY_GOTO(find_images(&j, error));
+    TRY_GOTO(join_group(context, error));
+    status = find_images(&j, error);
+    if (status == ICSEG_OK) status = divide_images(&j, error);
+    TRY_GOTO(icseg_group_agree(*context->group, status, error));
     TRY_GOTO(open(&j.model, context, user, error));
     TRY_GOTO(inference_resolve(how, j.model, &j.eval, error));
     TRY_GOTO(image_reader_open(&reader, &options->values, j.model, context, error));

@@ -6,6 +6,7 @@
 
 #include "icseg/dataset.h"
 #include "icseg/error.h"
+#include "icseg/group.h"
 #include "icseg/metrics.h"
 #include "icseg/progress.h"
 #include "icseg/session.h"
@@ -28,6 +29,17 @@ extern "C" {
 ICSEG_API icseg_status icseg_evaluate(icseg_session *session, const icseg_dataset *dataset,
                                       const icseg_eval_options *options, const icseg_progress *progress,
                                       icseg_confusion *out, icseg_error *error);
+
+/** As icseg_evaluate, by the processes of a group, which divide the images among them. All of them make this call; each
+ * gets the whole matrix, or the same error.
+ *
+ * @param group the processes; NULL: this one alone
+ * @param session, dataset, options, out, error as those of icseg_evaluate
+ * @param progress NULL, or called after each image of this process's share
+ * @return as icseg_evaluate; ICSEG_ERROR_IO if the processes cannot reach each other */
+ICSEG_API icseg_status icseg_evaluate_group(icseg_session *session, const icseg_dataset *dataset,
+                                            const icseg_eval_options *options, icseg_group *group,
+                                            const icseg_progress *progress, icseg_confusion *out, icseg_error *error);
 
 #ifdef __cplusplus
 }

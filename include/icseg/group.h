@@ -43,6 +43,23 @@ ICSEG_API icseg_status icseg_group_open(icseg_group **out, icseg_error *error);
 /** Leaves the group and sets the pointer to NULL. Waits for the other processes. Accepts NULL. */
 ICSEG_API void icseg_group_close(icseg_group **group);
 
+/** Waits for all processes and tells whether they all go on. A process that cannot passes its status and its message.
+ *
+ * @param group the group; for NULL, `status` is returned
+ * @param status ICSEG_OK, or why this process cannot go on
+ * @param error holds the message of that status, and receives that of the process which decides: the first that failed,
+ * and one that was cancelled last. It then begins with the number of that process, unless it is this one. May be NULL
+ * @return ICSEG_OK if all passed it, else the same status in all processes; ICSEG_ERROR_IO if they cannot be reached */
+ICSEG_API icseg_status icseg_group_agree(icseg_group *group, icseg_status status, icseg_error *error);
+
+/** The share of `count` things that this process takes, for NULL all of them.
+ *
+ * @param group the group
+ * @param count 0 or more
+ * @param first receives the first of them
+ * @return their number: all processes' shares together are `count` */
+ICSEG_API int64_t icseg_group_share(const icseg_group *group, int64_t count, int64_t *first);
+
 /** Whether the last call that failed has failed in all processes, with the same status and message: they can then leave
  * in order, and one of them reports the error. False for NULL. */
 ICSEG_API bool icseg_group_failed_together(const icseg_group *group);

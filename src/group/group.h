@@ -22,10 +22,6 @@ icseg_status icseg_group_gather(icseg_group *group, const void *mine, size_t byt
 icseg_status icseg_group_gather_texts(icseg_group *group, const char *mine, char **all, size_t *longest,
                                       icseg_error *error);
 
-/* Whether all processes go on. A process that cannot go on passes its status and message; all processes then return
- * the same status, and the message begins with the number of the process where it is another's. */
-icseg_status icseg_group_agree(icseg_group *group, icseg_status status, icseg_error *error);
-
 /* -- sums that travel while the process computes; at most ICSEG_GROUP_PENDING at a time */
 
 enum { ICSEG_GROUP_PENDING = 1024 };
@@ -47,8 +43,5 @@ icseg_group_traffic icseg_group_traffic_of(const icseg_group *group);
 
 /* How many compute threads a process of the group should have: those of its machine, divided by the processes there. */
 int icseg_group_threads(const icseg_group *group);
-
-/* The share of `count` things that this process takes: [*first, *first + the result). */
-int64_t icseg_group_share(const icseg_group *group, int64_t count, int64_t *first);
 
 #endif

@@ -200,11 +200,17 @@ icseg_status icseg_evaluate_each(icseg_session *session, const icseg_dataset *da
     return status;
 }
 
-icseg_status icseg_evaluate(icseg_session *session, const icseg_dataset *dataset, const icseg_eval_options *options,
-                            const icseg_progress *progress, icseg_confusion *out, icseg_error *error) {
+icseg_status icseg_evaluate_group(icseg_session *session, const icseg_dataset *dataset,
+                                  const icseg_eval_options *options, icseg_group *group, const icseg_progress *progress,
+                                  icseg_confusion *out, icseg_error *error) {
     ICSEG_NEED(out);
     *out = (icseg_confusion){0};
     ICSEG_NEED(session);
     ICSEG_NEED(dataset);
-    return icseg_evaluate_each(session, dataset, options, NULL, progress, NULL, NULL, out, error);
+    return icseg_evaluate_each(session, dataset, options, group, progress, NULL, NULL, out, error);
+}
+
+icseg_status icseg_evaluate(icseg_session *session, const icseg_dataset *dataset, const icseg_eval_options *options,
+                            const icseg_progress *progress, icseg_confusion *out, icseg_error *error) {
+    return icseg_evaluate_group(session, dataset, options, NULL, progress, out, error);
 }
