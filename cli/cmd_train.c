@@ -72,9 +72,9 @@ static icseg_status run(const icseg_command_context *context, const void *values
                                    .data_changed = o->data_changed};
     icseg_train_result result = {ICSEG_TRAIN_RESULT_INIT};
     icseg_recipe *recipe = NULL;
-    icseg_status status = read_recipe(&recipe, o, error);
-    if (status == ICSEG_OK) status = join_group(context, error);
+    TRY(join_group(context, error));
     options.group = *context->group;
+    icseg_status status = icseg_group_agree(options.group, read_recipe(&recipe, o, error), error);
     if (status == ICSEG_OK) status = recipe_threads(&options.threads, recipe, "train.threads", error);
     if (status == ICSEG_OK) status = icseg_train(recipe, &options, &context->progress, &result, error);
     if (status == ICSEG_OK && prints_results(context)) status = print_result(out, &result, error);

@@ -1,0 +1,141 @@
+# SPDX-License-Identifier: Apache-2.0
+# Several processes: training equals that of one, eval and predict divide the images, errors end all processes.
+build=$(dirname "$program")
+weights=$build/compare_weights
+launchers=()
+for mpi in openmpi mpich; do
+    if [ -f "$build/libicseg_mpi_$mpi.so" ] && command -v "mpirun.$mpi" >/dev/null && [ -x "$weights" ]; then
+        launchers+=("$mpi")
+    else
+        echo "mpi: skipped: $mpi: the build has no library for it, or mpirun.$mpi is not installed"
+    fi
+done
+[ ${#launchers[@]} -gt 0 ] || return 0
+
+# start N PROGRAM...: with the launcher $mpi, each process with one thread
+start() {
+    local n=$1
+    shift
+    case $mpi in
+    openmpi)
+        OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 timeout 120 mpirun.openmpi --oversubscribe -n "$n" "$@" ;;
+    mpich) timeout 120 mpirun.mpich -n "$n" "$@" ;;
+    esac
+}
+export OMP_NUM_THREADS=1
+
+expect 0 '' icseg synth "$work/data" --images 40 --val 7 --size 128x96
+cat >"$work/r.yaml" <<'END'
+model: {preset: tiny-resnet, dropout: 0.2, context_length: 64}
+augment: {crop: [64, 96], resize_short: 0, resize_long: 0}
+train: {steps: 20, batch: 8, lr: 5e-4, warmup: 5, log_every: 1, eval_every: 10, checkpoint_every: 5}
+eval: {mode: whole, resize_short: 96}
+END
+train() { echo "$program" train "$work/r.yaml" --data "$work/data" --out; }
+alike() { "$weights" "$1/checkpoint.safetensors" "$2/checkpoint.safetensors" "$3"; }
+
+# Everything that depends on the place of an image in the batch: dropout, random selection, memory, mined pixels
+forms=(
+    ""
+    "--set model.contrast_memory=2 --set model.contrast_selection=random --set model.contrast_anchor=both --set train.accumulate=2"
+    "--set model.ohem_threshold=0.5 --set model.ohem_least=300 --set model.class_weights=inverse --set train.memory=low"
+    "--set model.preset=tiny-vit --set model.vit_drop_path=0.3 --set model.post_prompt=true --set model.label_smoothing=0.1"
+)
+for i in "${!forms[@]}"; do
+    # shellcheck disable=SC2046,SC2086
+    expect 0 '' $(train) "$work/one$i" ${forms[i]}
+done
+for mpi in "${launchers[@]}"; do
+    for i in "${!forms[@]}"; do
+        # shellcheck disable=SC2046,SC2086
+        expect 0 'best mIoU' start 2 $(train) "$work/$mpi$i" ${forms[i]}
+        check "$mpi, 2 processes, ${forms[i]:-the usual form}: the weights of one" alike "$work/one$i" "$work/$mpi$i" 1e-4
+    done
+    # shellcheck disable=SC2046
+    expect 0 '' start 4 $(train) "$work/${mpi}four"
+    check "$mpi, 4 processes: the weights of one" alike "$work/one0" "$work/${mpi}four" 1e-4
+    check "$mpi: one log" [ "$(grep -c '"type":"step"' "$work/${mpi}four/log.jsonl")" = 20 ]
+    # shellcheck disable=SC2046
+    expect 0 '' start 2 $(train) "$work/${mpi}again"
+    check "$mpi: the same bytes again" cmp "$work/${mpi}0/checkpoint.safetensors" "$work/${mpi}again/checkpoint.safetensors"
+
+    # Evaluation and prediction
+    expect 0 '' icseg eval "$work/one0/checkpoint.safetensors" --data "$work/data" --json "$work/alone.json"
+    expect 0 'mIoU' start 3 "$program" eval "$work/one0/checkpoint.safetensors" --data "$work/data" --json "$work/$mpi.json"
+    check "$mpi: the same metrics" cmp "$work/alone.json" "$work/$mpi.json"
+    expect 0 '' icseg predict "$work/one0/checkpoint.safetensors" "$work/data/images/val" --out "$work/labels" --json
+    expect 0 '' start 3 "$program" predict "$work/one0/checkpoint.safetensors" "$work/data/images/val" --out "$work/labels_$mpi" --json
+    check "$mpi: the same labels" diff -r "$work/labels" "$work/labels_$mpi"
+    expect 0 '' start 3 "$program" predict "$work/one0/checkpoint.safetensors" "$work/data/images/val" --out "$work/labels_$mpi" --json
+    expect 2 'several processes cannot write one file together' start 2 "$program" predict "$work/one0/checkpoint.safetensors" \
+        "$work/data/images/val" --out "$work/joint_$mpi" --format coco
+
+    # Sums in bf16, and batch norms that see a part of the batch: other weights, but not many
+    # shellcheck disable=SC2046
+    expect 0 '' start 2 $(train) "$work/${mpi}bf16" --set train.reduce_bf16=true
+    check "$mpi: bf16" alike "$work/one0" "$work/${mpi}bf16" 0.02
+    check "$mpi: bf16 is used" bash -c "! cmp -s '$work/${mpi}0/checkpoint.safetensors' '$work/${mpi}bf16/checkpoint.safetensors'"
+    # shellcheck disable=SC2046
+    expect 0 '' start 2 $(train) "$work/${mpi}local" --set train.sync_bn=false
+    check "$mpi: batch norms of each process" bash -c "! '$weights' '$work/one0/checkpoint.safetensors' '$work/${mpi}local/checkpoint.safetensors' 1e-4"
+
+    # Another number of processes continues a run
+    # shellcheck disable=SC2046
+    expect 0 '' start 2 $(train) "$work/${mpi}half" --set train.power=0 --set train.steps=10
+    expect 0 'resumes after step 10' start 4 "$program" train --resume "$work/${mpi}half" --set train.steps=20
+    [ -d "$work/constant" ] || icseg train "$work/r.yaml" --data "$work/data" --out "$work/constant" --set train.power=0 --quiet >/dev/null
+    check "$mpi: resumed with 4 processes" alike "$work/constant" "$work/${mpi}half" 1e-4
+
+    # Errors
+    # shellcheck disable=SC2046
+    expect 2 'train.batch is 8, which 3 processes cannot share evenly' start 3 $(train) "$work/${mpi}none"
+    # shellcheck disable=SC2046
+    expect 2 'already contains a run' start 2 $(train) "$work/${mpi}0"
+    cat >"$work/differ.sh" <<'END'
+#!/bin/bash
+[ "${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-0}}" = 0 ] || extra=$EXTRA
+exec "$@" $extra
+END
+    chmod +x "$work/differ.sh"
+    [ -d "$work/fewer" ] || { cp -r "$work/data" "$work/fewer" && rm "$work"/fewer/*/train/000003.*; }
+    [ -d "$work/broken" ] || { cp -r "$work/data" "$work/broken" && for f in "$work"/broken/images/train/*; do echo >"$f"; done; }
+    # shellcheck disable=SC2046
+    EXTRA="--set train.lr=0.5" expect 2 'process 1: on .* the recipe has train.lr = 0.5, but process 0 has 0.0005' \
+        start 2 "$work/differ.sh" $(train) "$work/${mpi}none"
+    # shellcheck disable=SC2046
+    EXTRA="--data $work/fewer" expect 2 'process 1: on .* the number of training images is: ' \
+        start 2 "$work/differ.sh" $(train) "$work/${mpi}none"
+    # shellcheck disable=SC2046
+    EXTRA="--data $work/broken" expect 1 'process 1: .*/broken/images/train/' start 2 "$work/differ.sh" $(train) "$work/${mpi}none"
+
+    # A process that dies ends the others; what was saved before is complete
+    reached() { grep -q '"step":30,' "$1/log.jsonl" 2>/dev/null; }
+    # shellcheck disable=SC2046
+    start 2 $(train) "$work/${mpi}killed" --set train.steps=4000 --set train.power=0 --set train.eval_every=0 >"$scratch/killed" 2>&1 &
+    launcher=$!
+    for _ in $(seq 300); do reached "$work/${mpi}killed" && break || sleep 0.2; done
+    check "$mpi: a process is killed" kill -KILL "$(pgrep -f "^$program train .*${mpi}killed" | tail -n 1)"
+    since=$SECONDS
+    wait "$launcher"
+    check "$mpi: the killed process ends the run" [ $? -ne 0 ]
+    check "$mpi: within a minute" [ $((SECONDS - since)) -lt 60 ]
+    check "$mpi: a message" grep -qiE 'killed|terminated|signal' "$scratch/killed"
+    expect 0 'resumes after step' start 2 "$program" train --resume "$work/${mpi}killed" --set train.steps=60
+
+    # A signal at one process stops all of them, after the state is saved
+    # shellcheck disable=SC2046
+    start 2 $(train) "$work/${mpi}stopped" --set train.steps=4000 --set train.power=0 --set train.eval_every=0 \
+        --set train.checkpoint_every=0 >"$scratch/stopped" 2>&1 &
+    launcher=$!
+    for _ in $(seq 300); do reached "$work/${mpi}stopped" && break || sleep 0.2; done
+    check "$mpi: a process gets a signal" kill -TERM "$(pgrep -f "^$program train .*${mpi}stopped" | tail -n 1)"
+    wait "$launcher"
+    check "$mpi: the stopped run is saved" grep -q 'stopped after step [0-9]* of 4000; the run is saved' "$scratch/stopped"
+done
+
+# Without a launcher's variables, or with ICSEG_MPI=off, a process works alone
+ICSEG_MPI=off OMPI_COMM_WORLD_SIZE=2 expect 0 '' icseg eval "$work/one0/checkpoint.safetensors" --data "$work/data"
+ICSEG_MPI=lam OMPI_COMM_WORLD_SIZE=2 expect 2 'ICSEG_MPI is "lam"; expected openmpi, mpich, off, or the path' \
+    icseg eval "$work/one0/checkpoint.safetensors" --data "$work/data"
+ICSEG_MPI=$work/none.so OMPI_COMM_WORLD_SIZE=2 expect 1 'this process was started by MPI, but the library for it cannot be loaded: .*none.so' \
+    icseg eval "$work/one0/checkpoint.safetensors" --data "$work/data"
