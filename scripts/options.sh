@@ -89,6 +89,7 @@ if try video "$(without video "$parts")" "$every" -DICSEG_VIDEO=OFF; then
     check "video: a video is refused" says "this build of icseg does not read or write videos" \
         icseg video "$tiny" "$work/image.gif" --overlay "$work/o.mp4"
 fi
+try mpi "$parts" "$every" -DICSEG_MPI=OFF
 if try onnx "$(without onnx "$parts")" "$(without protobuf-c "$every")" -DICSEG_ONNX=OFF; then
     check "onnx: a model for the next case" tiny_model
     check "onnx: a file is refused" says "this build of icseg does not write ONNX files" \

@@ -1536,6 +1536,11 @@ class icseg_dataset_summary(Structure):
 
 
 
+class icseg_group(Structure):
+    """Opaque."""
+
+
+
 class icseg_confusion(Structure):
     classes: int
     count: Any
@@ -1960,12 +1965,14 @@ class icseg_train_options(Structure):
     resume: bool
     threads: int
     data_changed: bool
+    group: Any
     _fields_ = [
         ("struct_size", c_size_t),
         ("out", c_char_p),
         ("resume", c_bool),
         ("threads", c_int32),
         ("data_changed", c_bool),
+        ("group", POINTER(icseg_group)),
     ]
 
 
@@ -3061,6 +3068,38 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
         None,
         [POINTER(icseg_dataset_summary)],
     ),
+    "icseg_group_open": lambda: (
+        c_int,
+        [POINTER(POINTER(icseg_group)), POINTER(icseg_error)],
+    ),
+    "icseg_group_close": lambda: (
+        None,
+        [POINTER(POINTER(icseg_group))],
+    ),
+    "icseg_group_agree": lambda: (
+        c_int,
+        [POINTER(icseg_group), c_int, POINTER(icseg_error)],
+    ),
+    "icseg_group_share": lambda: (
+        c_int64,
+        [POINTER(icseg_group), c_int64, POINTER(c_int64)],
+    ),
+    "icseg_group_failed_together": lambda: (
+        c_bool,
+        [POINTER(icseg_group)],
+    ),
+    "icseg_group_abort": lambda: (
+        None,
+        [POINTER(icseg_group)],
+    ),
+    "icseg_group_rank": lambda: (
+        c_int32,
+        [POINTER(icseg_group)],
+    ),
+    "icseg_group_size": lambda: (
+        c_int32,
+        [POINTER(icseg_group)],
+    ),
     "icseg_confusion_create": lambda: (
         c_int,
         [POINTER(icseg_confusion), c_int32, POINTER(icseg_error)],
@@ -3092,6 +3131,10 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_evaluate": lambda: (
         c_int,
         [POINTER(icseg_session), POINTER(icseg_dataset), POINTER(icseg_eval_options), POINTER(icseg_progress), POINTER(icseg_confusion), POINTER(icseg_error)],
+    ),
+    "icseg_evaluate_group": lambda: (
+        c_int,
+        [POINTER(icseg_session), POINTER(icseg_dataset), POINTER(icseg_eval_options), POINTER(icseg_group), POINTER(icseg_progress), POINTER(icseg_confusion), POINTER(icseg_error)],
     ),
     "icseg_import_format_count": lambda: (
         c_int32,

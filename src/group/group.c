@@ -80,7 +80,7 @@ void icseg_group_close(icseg_group **group) {
 }
 
 void icseg_group_abort(icseg_group *group) {
-    if (group) group->transport.abort(1);
+    if (group) group->transport.end_all(1);
 }
 
 bool icseg_group_failed_together(const icseg_group *group) { return group && group->failed_together; }
@@ -96,6 +96,10 @@ int32_t icseg_group_size(const icseg_group *group) { return group ? group->trans
 
 icseg_group_traffic icseg_group_traffic_of(const icseg_group *group) {
     return group ? group->traffic : (icseg_group_traffic){0};
+}
+
+void icseg_group_forget_traffic(icseg_group *group) {
+    if (group) group->traffic = (icseg_group_traffic){0};
 }
 
 int64_t icseg_group_share(const icseg_group *group, int64_t count, int64_t *first) {

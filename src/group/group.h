@@ -40,6 +40,7 @@ typedef struct icseg_group_traffic {
     double seconds;          /* spent waiting */
 } icseg_group_traffic;
 icseg_group_traffic icseg_group_traffic_of(const icseg_group *group);
+void icseg_group_forget_traffic(icseg_group *group);
 
 /* How many compute threads a process of the group should have: those of its machine, divided by the processes there. */
 int icseg_group_threads(const icseg_group *group);

@@ -32,7 +32,7 @@ typedef struct icseg_transport {
     const char *(*gather)(const void *mine, int32_t bytes, void *all, uint64_t *request);
     const char *(*test)(uint64_t *request, int *done);
     void (*close)(void);
-    void (*abort)(int status); /* ends all processes */
+    void (*end_all)(int status); /* ends all processes */
 } icseg_transport;
 
 /* The library's only symbol: joins the other processes. Fails for a version that it does not know. */

@@ -9,8 +9,6 @@
 #include "base/hash.h"
 #include "icseg/version.h"
 
-bool icseg_trainer_leads(const icseg_trainer *t) { return icseg_group_rank(t->group) == 0; }
-
 /* -- before anything is computed: do all processes have the same? */
 
 enum { MACHINE = 256, VALUE = 200 };

@@ -6,9 +6,6 @@
 
 #include "train/trainer.h"
 
-/* Whether this process has the run directory: rank 0, or one that works alone. */
-bool icseg_trainer_leads(const icseg_trainer *t);
-
 /* Whether the processes can share a batch. */
 icseg_status icseg_trainer_check_group(const icseg_trainer *t, icseg_error *error);
 /* Whether they have the same version, instructions, images, classes and recipe. */

@@ -11,7 +11,6 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "train/moments.h"
-#include "train/processes.h"
 #include "train/trainer.h"
 
 enum { STATE_VERSION = 1 };

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * icseg_train: the loop over a trainer's steps, with the saves and evaluations that are due after each. */
+#include <math.h>
 #include <stdio.h>
 
 #include "base/argument.h"
 #include "base/memory.h"
 #include "base/struct_size.h"
+#include "base/system.h"
 #include "train/processes.h"
 #include "train/trainer.h"
 
@@ -40,6 +42,16 @@ static void describe(const icseg_trainer *t, const icseg_train_step *step, char 
     if (used) snprintf(out + used, size - used, "  lr %.2g", step->learning_rate);
 }
 
+/* What the processes of the run have told each other, evaluations included. */
+static void say_traffic(icseg_trainer *t) {
+    icseg_group_traffic all = icseg_group_traffic_of(t->group);
+    double steps = (double)(icseg_trainer_step_count(t) - t->first_step), seconds = icseg_clock() - t->begun;
+    if (!t->group || steps < 1) return;
+    icseg_trainer_say(t, "%d processes: %.1f MiB in %.0f messages a step from each; waiting took %.0f %% of the time",
+                      icseg_group_size(t->group), (double)all.bytes / steps / (1 << 20), (double)all.messages / steps,
+                      100 * all.seconds / fmax(seconds, 1e-9));
+}
+
 static icseg_status loop(icseg_trainer *t, icseg_error *error) {
     const int64_t total = icseg_trainer_total_steps(t);
     icseg_train_step step = {.struct_size = sizeof step};
@@ -55,6 +67,7 @@ static icseg_status loop(icseg_trainer *t, icseg_error *error) {
         if (step.step == total) icseg_stage_report(&stage, total, detail, NULL); /* only writing remains */
         ICSEG_TRY(do_due(t, error));
     }
+    say_traffic(t);
     return icseg_trainer_finish(t, error);
 }
 

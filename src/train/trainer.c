@@ -280,7 +280,11 @@ static icseg_status log_step(icseg_trainer *t, const icseg_train_step *step, ics
 
 static icseg_status step_and_log(icseg_trainer *t, icseg_train_step *step, icseg_error *error) {
     double start = icseg_clock();
-    if (!(t->begun > 0)) t->begun = t->saved_at = start;
+    if (!(t->begun > 0)) {
+        t->begun = t->saved_at = start;
+        t->first_step = t->state.step;
+        icseg_group_forget_traffic(t->group);
+    }
     ICSEG_TRY(icseg_trainer_optimise(t, step, error));
     step->seconds = icseg_clock() - start;
     t->window += step->seconds;

@@ -56,9 +56,13 @@ struct icseg_trainer {
     bool saved, save_due;                      /* the state on disk is that of `step`; a save is due */
     double saved_at;                           /* clock at the last save, or before the first step */
     double begun;                              /* clock before this process's first step; 0: none yet */
+    int64_t first_step;                        /* completed steps when this process began */
     double window;                             /* seconds spent in steps since the last logged one */
     int64_t window_steps;                      /* number of these steps */
 };
+
+/* Whether this process has the run directory: rank 0 of a group, or one that works alone. */
+static inline bool icseg_trainer_leads(const icseg_trainer *t) { return icseg_group_rank(t->group) == 0; }
 
 /* Sends a message through the trainer's progress. */
 #define icseg_trainer_say(t, ...)  icseg_progress_say(&(t)->progress, ICSEG_MESSAGE_INFO, __VA_ARGS__)

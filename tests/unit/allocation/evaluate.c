@@ -24,6 +24,13 @@ icseg_status call_icseg_evaluate(icseg_error *error) {
     icseg_confusion_close(&out);
     return status;
 }
+icseg_status call_icseg_evaluate_group(icseg_error *error) {
+    icseg_confusion out = {.count = BAD};
+    icseg_status status = icseg_evaluate_group(shared.session, shared.dataset, NULL, NULL, NULL, &out, error);
+    assert_true((out.count != NULL) == (status == ICSEG_OK));
+    icseg_confusion_close(&out);
+    return status;
+}
 
 OPENS(icseg_recipe_open_preset, icseg_recipe *, icseg_recipe_close, "tiny-resnet")
 OPENS(icseg_recipe_open, icseg_recipe *, icseg_recipe_close, alloc_path("recipe.yaml"))
