@@ -139,7 +139,9 @@ typedef struct icseg_config {
     int32_t ohem_least;                /**< decode loss: but as many of each image count, the hardest ones */
     icseg_class_weights class_weights; /**< decode loss: weights of the classes */
     icseg_dense_embeddings dense_embeddings; /**< image encoder: embeddings of positions */
-    double score_logits; /**< decoder: weight of the score maps' mean, over tau, in the logits; 0: none */
+    double score_logits;  /**< decoder: weight of the score maps' mean, over tau, in the logits; 0: none */
+    double dice_weight;   /**< decode loss: weight of the Dice loss, which is added; 0: none */
+    double lovasz_weight; /**< decode loss: weight of the Lovasz-softmax loss, which is added; 0: none */
 } icseg_config;
 
 /** Initialises an icseg_config: `icseg_config c = {ICSEG_CONFIG_INIT};` */

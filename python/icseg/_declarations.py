@@ -338,6 +338,8 @@ class icseg_config(Structure):
     class_weights: int
     dense_embeddings: int
     score_logits: float
+    dice_weight: float
+    lovasz_weight: float
     _fields_ = [
         ("struct_size", c_size_t),
         ("backbone", c_int),
@@ -392,6 +394,8 @@ class icseg_config(Structure):
         ("class_weights", c_int),
         ("dense_embeddings", c_int),
         ("score_logits", c_double),
+        ("dice_weight", c_double),
+        ("lovasz_weight", c_double),
     ]
 
 

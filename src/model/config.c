@@ -105,6 +105,8 @@ icseg_config icseg_config_default(void) {
         .class_weights = ICSEG_CLASS_WEIGHTS_NONE,
         .dense_embeddings = ICSEG_DENSE_EMBEDDINGS_ATTENTION,
         .score_logits = 0.0,
+        .dice_weight = 0.0,
+        .lovasz_weight = 0.0,
     };
 }
 

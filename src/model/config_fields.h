@@ -124,6 +124,10 @@ FIELD(dense_embeddings, dense_embeddings, WORD, ALWAYS,
       .words = icseg_dense_embeddings_words)
 FIELD(score_logits, score_logits, FLOAT, ALWAYS,
       "decoder: adds the mean of the score maps to the logits, times this, over tau; 0: does not", LOSS_WEIGHT)
+FIELD(dice_weight, dice_weight, FLOAT, ALWAYS,
+      "decode loss: adds the Dice loss of the batch's classes, times this; 0: does not", LOSS_WEIGHT)
+FIELD(lovasz_weight, lovasz_weight, FLOAT, ALWAYS,
+      "decode loss: adds the Lovasz-softmax loss of the batch's classes, times this; 0: does not", LOSS_WEIGHT)
 
 #undef SIZE
 #undef HEADS

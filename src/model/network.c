@@ -143,7 +143,12 @@ static void build_losses(icseg_builder *b, icseg_network *n) {
                                           .gamma = (float)c->focal_gamma,
                                           .mined_below = (float)c->ohem_threshold,
                                           .mined_least = c->ohem_least};
-    n->decode = n->total = icseg_upsampled_cross_entropy(g, n->logits, n->labels, class_weight(b), decode);
+    n->decode = icseg_upsampled_cross_entropy(g, n->logits, n->labels, class_weight(b), decode);
+    if (c->dice_weight > 0)
+        n->decode = icseg_add(g, n->decode, icseg_dice_loss(g, n->logits, n->labels, (float)c->dice_weight));
+    if (c->lovasz_weight > 0)
+        n->decode = icseg_add(g, n->decode, icseg_lovasz_loss(g, n->logits, n->labels, (float)c->lovasz_weight));
+    n->total = n->decode;
     icseg_graph_keep(g, n->decode, "decode");
     for (int i = 0; i < ICSEG_LEVELS; i++) {
         if (!c->align[i]) continue;

@@ -65,6 +65,8 @@ static void vit_with_patch_14_and_another_mlp(void **state) { (void)state, agree
 static void resnet_with_a_meta_net(void **state) { (void)state, agrees("resnet_meta"); }
 static void resnet_with_regions_and_random_contrast(void **state) { (void)state, agrees("resnet_regions"); }
 static void smoothing_weights_and_mining(void **state) { (void)state, agrees("resnet_smooth"); }
+static void a_dice_loss(void **state) { (void)state, agrees("resnet_dice"); }
+static void a_lovasz_loss(void **state) { (void)state, agrees("resnet_lovasz"); }
 static void a_focal_loss_with_class_weights(void **state) { (void)state, agrees("resnet_focal"); }
 static void resnet_with_values_and_scores_in_the_logits(void **state) { (void)state, agrees("resnet_values"); }
 static void vit_with_values_and_scores_in_the_logits(void **state) { (void)state, agrees("vit_values"); }
@@ -137,6 +139,8 @@ int main(void) {
         cmocka_unit_test(vit_with_values_and_scores_in_the_logits),
         cmocka_unit_test(smoothing_weights_and_mining),
         cmocka_unit_test(a_focal_loss_with_class_weights),
+        cmocka_unit_test(a_dice_loss),
+        cmocka_unit_test(a_lovasz_loss),
         cmocka_unit_test(vit_with_patch_32),
     };
     return cmocka_run_group_tests_name("parity", tests, NULL, NULL);

@@ -38,7 +38,7 @@ alike() { "$weights" "$1/checkpoint.safetensors" "$2/checkpoint.safetensors" "$3
 forms=(
     ""
     "--set model.contrast_memory=2 --set model.contrast_selection=random --set model.contrast_anchor=both --set train.accumulate=2"
-    "--set model.ohem_threshold=0.5 --set model.ohem_least=300 --set model.class_weights=inverse --set train.memory=low"
+    "--set model.ohem_threshold=0.5 --set model.ohem_least=300 --set model.class_weights=inverse --set model.dice_weight=0.5 --set train.memory=low"
     "--set model.preset=tiny-vit --set model.vit_drop_path=0.3 --set model.post_prompt=true --set model.label_smoothing=0.1"
 )
 for i in "${!forms[@]}"; do
@@ -89,6 +89,8 @@ for mpi in "${launchers[@]}"; do
     # Errors
     # shellcheck disable=SC2046
     expect 2 'train.batch is 8, which 3 processes cannot share evenly' start 3 $(train) "$work/${mpi}none"
+    # shellcheck disable=SC2046
+    expect 1 'model.lovasz_weight: .* train with one process' start 2 $(train) "$work/${mpi}none" --set model.lovasz_weight=1
     # shellcheck disable=SC2046
     expect 2 'already contains a run' start 2 $(train) "$work/${mpi}0"
     cat >"$work/differ.sh" <<'END'

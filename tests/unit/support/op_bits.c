@@ -17,12 +17,22 @@
 typedef struct model {
     icseg_params *params;
     icseg_graph *graph;
-    icseg_param *param[OP_CASE_INPUTS];
+    icseg_param *param[OP_CASE_INPUTS]; /* NULL: labels */
+    int16_t *labels[OP_CASE_INPUTS];    /* owned */
     icseg_value output;
 } model;
 
+static icseg_value add_labels(model *m, const op_case *c, int i, icseg_rng *rng) {
+    int64_t count = icseg_shape_count(c->input[i].shape);
+    m->labels[i] = icseg_alloc_array((size_t)count, sizeof *m->labels[i]);
+    assert_non_null(m->labels[i]);
+    for (int64_t j = 0; j < count; j++)
+        m->labels[i][j] = (int16_t)(icseg_rng_below(rng, (uint64_t)c->input[i].classes + 1) - 1);
+    return icseg_graph_constant(m->graph, "labels", ICSEG_I16, c->input[i].shape, m->labels[i]);
+}
+
 static model model_open(const op_case *c) {
-    model m;
+    model m = {0};
     icseg_error error;
     icseg_rng rng = icseg_rng_open(3, ICSEG_RNG_TEST, 0);
     icseg_value value[OP_CASE_INPUTS];
@@ -30,6 +40,10 @@ static model model_open(const op_case *c) {
     assert_int_equal(icseg_graph_open(&m.graph, c->training, &error), ICSEG_OK);
     for (int i = 0; i < c->inputs; i++) {
         char name[24];
+        if (c->input[i].kind == OP_LABELS) {
+            value[i] = add_labels(&m, c, i, &rng);
+            continue;
+        }
         snprintf(name, sizeof name, "input%d", i);
         bool state = c->input[i].kind == OP_STATE;
         icseg_param_options options = {.trainable = !state, .buffer = state};
@@ -48,6 +62,7 @@ static model model_open(const op_case *c) {
 static void model_close(model *m) {
     icseg_graph_close(&m->graph);
     icseg_params_close(&m->params);
+    for (int i = 0; i < OP_CASE_INPUTS; i++) icseg_free(m->labels[i]);
 }
 
 /* The output followed by the gradients; the caller frees it. */
@@ -71,12 +86,12 @@ static float *results(const op_case *c, int threads, int64_t *count) {
     assert_int_equal(icseg_executor_open(&executor, m.graph, workspace, &error), ICSEG_OK);
     assert_int_equal(icseg_executor_run(executor, 5, 6, &error), ICSEG_OK);
     *count = outputs;
-    for (int i = 0; i < c->inputs; i++) *count += m.param[i]->grad ? m.param[i]->count : 0;
+    for (int i = 0; i < c->inputs; i++) *count += m.param[i] && m.param[i]->grad ? m.param[i]->count : 0;
     float *all = icseg_alloc_array((size_t)*count, sizeof *all), *to = all + outputs;
     assert_non_null(all);
     memcpy(all, icseg_executor_data(executor, m.output), (size_t)outputs * sizeof *all);
     for (int i = 0; i < c->inputs; i++) {
-        if (!m.param[i]->grad) continue;
+        if (!m.param[i] || !m.param[i]->grad) continue;
         memcpy(to, m.param[i]->grad, (size_t)m.param[i]->count * sizeof *all);
         to += m.param[i]->count;
     }
