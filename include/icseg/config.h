@@ -60,9 +60,10 @@ typedef enum icseg_contrast_selection {
 
 /** How much the loss of the labels weighs each class. */
 typedef enum icseg_class_weights {
-    ICSEG_CLASS_WEIGHTS_NONE,     /**< all the same */
-    ICSEG_CLASS_WEIGHTS_INVERSE,  /**< by the inverse of their number of pixels in the training split */
-    ICSEG_CLASS_WEIGHTS_EFFECTIVE /**< by the inverse of their effective number of images in it (Cui et al., 2019) */
+    ICSEG_CLASS_WEIGHTS_NONE,      /**< all the same */
+    ICSEG_CLASS_WEIGHTS_INVERSE,   /**< by the inverse of their number of pixels in the training split */
+    ICSEG_CLASS_WEIGHTS_EFFECTIVE, /**< by the inverse of their effective number of images in it (Cui et al., 2019) */
+    ICSEG_CLASS_WEIGHTS_GIVEN      /**< those of a file that the recipe names (data.class_weights) */
 } icseg_class_weights;
 
 /** How the image encoder computes the embeddings of an image's positions. */

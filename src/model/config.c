@@ -16,7 +16,7 @@ const char *const icseg_prompt_words[] = {"template", "static", "instance", NULL
 const char *const icseg_prompt_source_words[] = {"tokens", "global", "regions", NULL};
 const char *const icseg_contrast_anchor_words[] = {"text", "image", "both", NULL};
 const char *const icseg_contrast_selection_words[] = {"hard", "semi_hard", "random", NULL};
-const char *const icseg_class_weights_words[] = {"none", "inverse", "effective", NULL};
+const char *const icseg_class_weights_words[] = {"none", "inverse", "effective", "given", NULL};
 const char *const icseg_dense_embeddings_words[] = {"attention", "values", NULL};
 const int32_t icseg_strides[ICSEG_LEVELS] = {4, 8, 16, 32};
 

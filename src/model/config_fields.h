@@ -116,7 +116,8 @@ FIELD(ohem_least, ohem_least, INT, OHEM,
       "with ohem_threshold: as many pixels of each image count in any case, the hardest of the batch", COUNT)
 FIELD(class_weights, class_weights, WORD, ALWAYS,
       "decode loss: weights of the classes: none; inverse: by the inverse of their training pixels; effective: by the "
-      "inverse of their effective number of training images, (1 - 0.999^n) / (1 - 0.999)",
+      "inverse of their effective number of training images, (1 - 0.999^n) / (1 - 0.999); given: those of "
+      "data.class_weights",
       .words = icseg_class_weights_words)
 FIELD(dense_embeddings, dense_embeddings, WORD, ALWAYS,
       "embeddings of positions: attention: each position attends to all, as in DenseCLIP; values: the values of the "

@@ -30,7 +30,8 @@ static icseg_status share_text(icseg_group *group, const char *mine, char **out,
 }
 
 static bool must_agree(const char *key) {
-    static const char *const places[] = {"data.folder", "data.classes", "model.init", "model.merges"};
+    static const char *const places[] = {"data.folder", "data.classes", "data.class_weights", "model.init",
+                                         "model.merges"};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         if (!strcmp(key, places[i])) return false;
     return strncmp(key, "pretrain.", 9) != 0;

@@ -23,6 +23,22 @@ icseg_status icseg_recipe_fail_key(const icseg_recipe *recipe, const char *key, 
                             a && a->origin ? a->origin : "", a && a->origin ? ": " : "", key, text);
 }
 
+static icseg_status check_class_weights(const icseg_recipe *recipe, icseg_error *error) {
+    const icseg_recipe_settings *s = &recipe->settings;
+    bool given = s->model.class_weights == ICSEG_CLASS_WEIGHTS_GIVEN;
+    if (given && !s->data.class_weights[0])
+        return icseg_recipe_fail_key(recipe, "data.class_weights", error,
+                                     "is not set, but model.class_weights is given; set it to a file of lines "
+                                     "\"weight<TAB>class name\"");
+    if (!given && s->data.class_weights[0])
+        return icseg_recipe_fail_key(recipe, "data.class_weights", error,
+                                     "has no effect, because model.class_weights is not given");
+    if (given && !icseg_file_exists(s->data.class_weights))
+        return icseg_recipe_fail_key(recipe, "data.class_weights", error, "the file \"%s\" does not exist",
+                                     s->data.class_weights);
+    return ICSEG_OK;
+}
+
 static icseg_status check_data(const icseg_recipe *recipe, icseg_error *error) {
     const icseg_recipe_settings *s = &recipe->settings;
     if (!s->data.folder[0])
@@ -34,7 +50,7 @@ static icseg_status check_data(const icseg_recipe *recipe, icseg_error *error) {
         return icseg_recipe_fail_key(recipe, "data.val_split", error, "must not be empty");
     if (s->data.classes[0] && !icseg_file_exists(s->data.classes))
         return icseg_recipe_fail_key(recipe, "data.classes", error, "the file \"%s\" does not exist", s->data.classes);
-    return ICSEG_OK;
+    return check_class_weights(recipe, error);
 }
 
 /* The origin of the first field that the text names in quotes and that was set in a file, or NULL. */

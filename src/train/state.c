@@ -44,6 +44,7 @@ static icseg_recipe_settings settings_of_weights(const icseg_recipe_settings *us
     kept.merges = published.merges;
     kept.data.folder = published.data.folder;
     kept.data.classes = published.data.classes;
+    kept.data.class_weights = published.data.class_weights;
     kept.data.loader_threads = published.data.loader_threads;
     kept.train.threads = published.train.threads;
     kept.train.memory = published.train.memory;
@@ -110,6 +111,7 @@ static bool decides_evaluation(const char *key) { return !strncmp(key, "eval.", 
 static bool decides_weights(const char *key) {
     static const char *const exempt[] = {"data.folder",
                                          "data.classes",
+                                         "data.class_weights",
                                          "data.loader_threads",
                                          "train.threads",
                                          "train.log_every",

@@ -118,7 +118,8 @@ static icseg_status open_log(icseg_trainer *t, icseg_error *error) {
 static icseg_status make_places_absolute(icseg_trainer *t, icseg_error *error) {
     icseg_recipe_settings *absolute = icseg_arena_copy(t->arena, t->recipe, sizeof *t->recipe);
     if (!absolute) return icseg_fail_memory(error, sizeof *absolute, "the recipe");
-    const char **const places[] = {&absolute->data.folder, &absolute->data.classes, &absolute->merges};
+    const char **const places[] = {&absolute->data.folder, &absolute->data.classes, &absolute->data.class_weights,
+                                   &absolute->merges};
     ICSEG_TRY(icseg_run_make_absolute(&t->folder, places, sizeof places / sizeof *places, error));
     t->recipe = absolute;
     return ICSEG_OK;
@@ -137,7 +138,7 @@ static icseg_status load_weights(icseg_trainer *t, bool resume, icseg_error *err
     else if (resume)
         icseg_trainer_say(t, "%s: does not contain a run to resume; training starts at the first step", t->folder.path);
     if (!found && t->recipe->init[0]) ICSEG_TRY(icseg_trainer_load_initial(t, error));
-    if (!found) ICSEG_TRY(icseg_trainer_set_class_weights(t, error));
+    ICSEG_TRY(found ? icseg_trainer_check_class_weights(t, error) : icseg_trainer_set_class_weights(t, error));
     return icseg_params_load(t->model->params, error); /* the files may be removed while training runs */
 }
 

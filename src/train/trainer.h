@@ -78,6 +78,8 @@ icseg_status icseg_trainer_check_data(icseg_trainer *t, icseg_error *error);
 icseg_status icseg_trainer_find_class_weights(icseg_trainer *t, const icseg_dataset_summary *train, icseg_error *error);
 /* Gives them to the model of a new run. */
 icseg_status icseg_trainer_set_class_weights(icseg_trainer *t, icseg_error *error);
+/* Returns ICSEG_ERROR_ARGUMENT if the recipe's file has other weights than those with which the resumed run began. */
+icseg_status icseg_trainer_check_class_weights(const icseg_trainer *t, icseg_error *error);
 
 /* -- run_data.c */
 

@@ -210,10 +210,88 @@ static void classes_are_weighed_by_how_often_they_occur(void **state) {
     icseg_trainer_close(&t);
 }
 
+static const char *write_weights(const char *text) {
+    icseg_error error;
+    static char setting[300];
+    done(icseg_file_write(test_run_path("weights.txt"), text, strlen(text), &error), &error);
+    snprintf(setting, sizeof setting, "data.class_weights=%s", test_run_path("weights.txt"));
+    return setting;
+}
+
+static void class_weights_of_a_file(void **state) {
+    (void)state;
+    icseg_train_step step = {ICSEG_TRAIN_STEP_INIT};
+    icseg_error error;
+    const char *names = "# comment\n\n0.25\ttiled roof\r\n3e1\tsky \n0\tstreet lamp post";
+    test_run r = {.out = "given", .set = {"model.class_weights=given", write_weights(names)}};
+    icseg_recipe *recipe = test_run_recipe(&r);
+    icseg_train_options o = {ICSEG_TRAIN_OPTIONS_INIT, .out = test_run_path("given")};
+    icseg_trainer *t;
+    done(icseg_trainer_open(&t, recipe, &o, NULL, &error), &error);
+    done(icseg_trainer_step(t, &step, &error), &error);
+    const icseg_param *p = icseg_params_find(t->model->params, "loss.class_weight");
+    const char *const *name = icseg_dataset_class_names(t->train);
+    for (int64_t k = 0; k < p->count; k++) {
+        float expected = 1;
+        if (!strcmp(name[k], "tiled roof")) expected = 0.25f;
+        if (!strcmp(name[k], "sky")) expected = 30;
+        if (!strcmp(name[k], "street lamp post")) expected = 0;
+        assert_true(p->data[k] == expected);
+    }
+    done(icseg_trainer_save(t, &error), &error);
+    icseg_trainer_close(&t);
+    o.resume = true;
+    done(icseg_trainer_open(&t, recipe, &o, NULL, &error), &error);
+    icseg_trainer_close(&t);
+    write_weights("0.5\ttiled roof\n3e1\tsky\n0\tstreet lamp post\n");
+    assert_int_equal(icseg_trainer_open(&t, recipe, &o, NULL, &error), ICSEG_ERROR_ARGUMENT);
+    assert_non_null(strstr(error.message, "the class \"tiled roof\" has the weight 0.5, but the run"));
+    assert_string_equal(error.field, "data.class_weights");
+    icseg_recipe_close(&recipe);
+}
+
+static void class_weights_that_make_no_sense_are_refused(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *message;
+    } bad[] = {
+        {"1\tsky\n2\tSky\n", "weights.txt:2: the data set has no class \"Sky\""},
+        {"1\tsky\n\n2\tsky\n", "weights.txt:3: the class \"sky\" has a weight already"},
+        {"-1\tsky\n", "weights.txt:1: the weight \"-1\" is not a number from 0 to 1e+30"},
+        {"nan\tsky\n", "weights.txt:1: the weight \"nan\" is not"},
+        {"inf\tsky\n", "weights.txt:1: the weight \"inf\" is not"},
+        {"1e31\tsky\n", "weights.txt:1: the weight \"1e31\" is not"},
+        {"\tsky\n", "weights.txt:1: the weight \"\" is not"},
+        {"1 sky\n", "weights.txt:1: expected a weight, a tab and the name of a class"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        test_run r = {.out = "refused", .set = {"model.class_weights=given", write_weights(bad[i].text)}};
+        test_train_badly(&r, ICSEG_ERROR_DATA, bad[i].message);
+    }
+    icseg_dataset_options o = {ICSEG_DATASET_OPTIONS_INIT, .folder = test_run_path("data")};
+    icseg_dataset *d;
+    icseg_error error;
+    char zeros[2000] = "";
+    done(icseg_dataset_open(&d, &o, &error), &error);
+    for (int32_t k = 0; k < icseg_dataset_classes(d); k++)
+        snprintf(zeros + strlen(zeros), sizeof zeros - strlen(zeros), "0\t%s\n", icseg_dataset_class_names(d)[k]);
+    icseg_dataset_close(&d);
+    test_run r = {.out = "refused", .set = {"model.class_weights=given", write_weights(zeros)}};
+    test_train_badly(&r, ICSEG_ERROR_DATA, "all classes that occur in the training split have the weight 0");
+    r = (test_run){.out = "refused", .set = {"model.class_weights=given"}};
+    test_train_badly(&r, ICSEG_ERROR_ARGUMENT, "data.class_weights: is not set, but model.class_weights is given");
+    r = (test_run){.out = "refused", .set = {write_weights(zeros)}};
+    test_train_badly(&r, ICSEG_ERROR_ARGUMENT, "data.class_weights: has no effect, because model.class_weights is not");
+    r = (test_run){.out = "refused", .set = {"model.class_weights=given", "data.class_weights=/nowhere"}};
+    test_train_badly(&r, ICSEG_ERROR_ARGUMENT, "data.class_weights: the file \"/nowhere\" does not exist");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stepped_run_equals_icseg_train),
         cmocka_unit_test(a_stepped_run_resumes),
+        cmocka_unit_test(class_weights_of_a_file),
+        cmocka_unit_test(class_weights_that_make_no_sense_are_refused),
         cmocka_unit_test(classes_are_weighed_by_how_often_they_occur),
         cmocka_unit_test(bad_input_is_an_error),
     };
