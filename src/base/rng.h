@@ -18,8 +18,10 @@ typedef enum icseg_rng_purpose {
     ICSEG_RNG_DROPOUT = 4, /* dropout masks; index = step, then node, then block */
     ICSEG_RNG_SYNTH = 5,   /* generated scenes; index = image */
     ICSEG_RNG_TEST = 6,
-    ICSEG_RNG_CAPTION = 7, /* cut-outs and captions of generated scenes; index = image */
-    ICSEG_RNG_CONTRAST = 8 /* positives and negatives; index = step, then image and class, then candidate */
+    ICSEG_RNG_CAPTION = 7,  /* cut-outs and captions of generated scenes; index = image */
+    ICSEG_RNG_CONTRAST = 8, /* positives and negatives; index = step, then image and class, then candidate */
+    ICSEG_RNG_RARE = 9,     /* rare class that a sample is chosen for, and its image; index = sample number */
+    ICSEG_RNG_PASTE = 10 /* rare class whose pixels are pasted, from where, their augmentation; index = sample number */
 } icseg_rng_purpose;
 
 icseg_rng icseg_rng_open(uint64_t seed, icseg_rng_purpose purpose, uint64_t index);

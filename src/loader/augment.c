@@ -10,7 +10,7 @@
 #include "image/normalize.h"
 #include "image/resample.h"
 
-enum { CROP_ATTEMPTS = 10, LABELS = 32768, MAX_CROP = 16384 };
+enum { CROP_ATTEMPTS = 10, ENOUGH = 100, LABELS = 32768, MAX_CROP = 16384 };
 
 static const double max_scale = 64;
 
@@ -23,7 +23,8 @@ icseg_augment_options icseg_augment_options_default(void) {
                                    .scale_max = 2,
                                    .crop_max_share = 0.75,
                                    .flip = 0.5,
-                                   .photometric = true};
+                                   .photometric = true,
+                                   .rare_temperature = 0.01};
 }
 
 icseg_status icseg_augment_check(const icseg_augment_options *o, icseg_error *error) {
@@ -49,6 +50,13 @@ icseg_status icseg_augment_check(const icseg_augment_options *o, icseg_error *er
     if (!(o->flip >= 0 && o->flip <= 1))
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "flip: %g is not accepted; expected a probability from 0 to 1",
                           o->flip);
+    if (!(o->rare_samples >= 0 && o->rare_samples <= 1 && o->copy_paste >= 0 && o->copy_paste <= 1))
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT,
+                          "rare_samples and copy_paste: %g and %g are not accepted; expected probabilities from 0 to 1",
+                          o->rare_samples, o->copy_paste);
+    if (!(o->rare_temperature > 0))
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "rare_temperature: %g is not accepted; expected more than 0",
+                          o->rare_temperature);
     return ICSEG_OK;
 }
 
@@ -152,17 +160,60 @@ static bool is_varied(const window *w, const int16_t *labels, int32_t stride, do
     return largest < sum && (double)largest <= share * (double)sum;
 }
 
-/* Chooses the window and crops its labels, already flipped, which does not change the shares of the classes. */
-static void choose_crop(const icseg_augment_options *o, icseg_rng *rng, const icseg_labels *labels, bool flip,
-                        window *w, int32_t *columns, uint32_t *counts, int16_t *out) {
+/* The class that a crop should contain. */
+typedef struct target {
+    int32_t class;
+    int64_t pixels; /* of the labels; 0: any crop will do */
+} target;
+
+static target find_target(const icseg_labels *labels, int32_t class) {
+    target t = {class, 0};
+    for (int64_t i = 0; class >= 0 && i < (int64_t)labels->width * labels->height; i++)
+        t.pixels += labels->data[i] == class;
+    return t;
+}
+
+/* A position among those at which a window of `size` of `full` pixels contains pixel `at` of `in`. */
+static int32_t place_around(icseg_rng *rng, int32_t at, int32_t in, int32_t full, int32_t size) {
+    int64_t middle = (2 * (int64_t)at + 1) * full / (2 * (int64_t)in), most = full - size;
+    int64_t low = middle - size + 1 > 0 ? middle - size + 1 : 0, high = middle < most ? middle : most;
+    if (low > high) low = high;
+    return (int32_t)(low + (int64_t)icseg_rng_below(rng, (uint64_t)(high - low) + 1));
+}
+
+/* Moves the window to a random pixel of the target. */
+static void aim(const target *t, icseg_rng *rng, const icseg_labels *labels, window *w) {
+    int64_t left = (int64_t)icseg_rng_below(rng, (uint64_t)t->pixels), i = 0;
+    for (;; i++)
+        if (labels->data[i] == t->class && left-- == 0) break;
+    w->y = place_around(rng, (int32_t)(i / labels->width), labels->height, w->full_height, w->height);
+    w->x = place_around(rng, (int32_t)(i % labels->width), labels->width, w->full_width, w->width);
+}
+
+static bool has_enough(const window *w, const int16_t *labels, int32_t stride, int32_t class) {
+    int64_t pixels = 0;
+    for (int32_t y = 0; y < w->height; y++, labels += stride)
+        for (int32_t x = 0; x < w->width; x++) pixels += labels[x] == class;
+    return pixels * ENOUGH >= (int64_t)w->width * w->height;
+}
+
+/* Chooses the window and crops its labels, already flipped, which does not change the shares of the classes. scratch:
+ * LABELS numbers, and one for each column of the window. */
+static void choose_crop(const icseg_augment_options *o, icseg_rng *rng, const icseg_augment_source *source, bool flip,
+                        window *w, uint32_t *scratch, int16_t *out) {
     int32_t free_x = w->full_width - w->width, free_y = w->full_height - w->height;
+    target t = find_target(source->labels, source->wanted);
     for (int i = 0; i < CROP_ATTEMPTS; i++) {
-        w->y = (int32_t)icseg_rng_below(rng, (uint64_t)free_y + 1);
-        w->x = (int32_t)icseg_rng_below(rng, (uint64_t)free_x + 1);
-        crop_labels(w, labels, flip, columns, out, o->crop_width);
-        if (o->crop_max_share >= 1 || (!free_x && !free_y) ||
-            is_varied(w, out, o->crop_width, o->crop_max_share, counts))
-            break;
+        if (t.pixels) {
+            aim(&t, rng, source->labels, w);
+        } else {
+            w->y = (int32_t)icseg_rng_below(rng, (uint64_t)free_y + 1);
+            w->x = (int32_t)icseg_rng_below(rng, (uint64_t)free_x + 1);
+        }
+        crop_labels(w, source->labels, flip, (int32_t *)(scratch + LABELS), out, o->crop_width);
+        if (!free_x && !free_y) break;
+        if (t.pixels && !has_enough(w, out, o->crop_width, t.class)) continue;
+        if (o->crop_max_share >= 1 || is_varied(w, out, o->crop_width, o->crop_max_share, scratch)) break;
     }
 }
 
@@ -187,8 +238,10 @@ static void finish_row(uint8_t *row, int32_t width, const distortion *d, const f
     }
 }
 
-icseg_status icseg_augment(const icseg_augment_options *o, icseg_rng *rng, const icseg_image *image,
-                           const icseg_labels *labels, float *out_image, int16_t *out_labels, icseg_error *error) {
+icseg_status icseg_augment(const icseg_augment_options *o, icseg_rng *rng, const icseg_augment_source *source,
+                           float *out_image, int16_t *out_labels, icseg_error *error) {
+    const icseg_image *image = source->image;
+    const icseg_labels *labels = source->labels;
     ICSEG_TRY(icseg_augment_check(o, error));
     if (image->width < 1 || image->height < 1 || image->width != labels->width || image->height != labels->height)
         return icseg_fail(error, ICSEG_ERROR_SHAPE, "the image is %dx%d, but its labels are %dx%d", image->width,
@@ -208,7 +261,7 @@ icseg_status icseg_augment(const icseg_augment_options *o, icseg_rng *rng, const
         goto fail;
     }
     bool flip = icseg_rng_uniform(rng) < o->flip;
-    choose_crop(o, rng, labels, flip, &w, (int32_t *)(counts + LABELS), counts, out_labels);
+    choose_crop(o, rng, source, flip, &w, counts, out_labels);
 
     distortion d;
     float plain[3][256], table[3][256];

@@ -11,17 +11,40 @@ struct icseg_loader {
     icseg_ring *ring;
 };
 
+/* Whether sample n is chosen for a rare class. */
+static bool draw_rare(const icseg_loader *l, uint64_t n, icseg_rare_choice *out) {
+    icseg_rng rng = icseg_rng_open(l->options.seed, ICSEG_RNG_RARE, n);
+    if (!((double)icseg_rng_uniform(&rng) < l->options.augment.rare_samples)) return false;
+    *out = icseg_rare_classes_draw(l->options.rare, &rng);
+    return true;
+}
+
+static int64_t pick(const void *user, uint64_t n) {
+    icseg_rare_choice choice;
+    return draw_rare(user, n, &choice) ? choice.image : -1;
+}
+
+/* Reads an image and augments it. */
+static icseg_status augment(const icseg_loader *l, icseg_rare_choice choice, icseg_rng *rng, float *out_image,
+                            int16_t *out_labels, icseg_error *error) {
+    icseg_image image;
+    icseg_labels labels;
+    ICSEG_TRY(icseg_dataset_read(l->dataset, choice.image, &image, &labels, error));
+    icseg_augment_source source = {&image, &labels, choice.class};
+    icseg_status status = icseg_augment(&l->options.augment, rng, &source, out_image, out_labels, error);
+    icseg_image_close(&image);
+    icseg_labels_close(&labels);
+    return status;
+}
+
 static icseg_status make_sample(const void *user, uint64_t n, int64_t item, void *const part[ICSEG_RING_PARTS],
                                 icseg_error *error) {
     const icseg_loader *l = user;
-    icseg_image source;
-    icseg_labels map;
-    ICSEG_TRY(icseg_dataset_read(l->dataset, item, &source, &map, error));
+    icseg_rare_choice choice = {.class = -1};
     icseg_rng rng = icseg_rng_open(l->options.seed, ICSEG_RNG_AUGMENT, n);
-    icseg_status status = icseg_augment(&l->options.augment, &rng, &source, &map, part[0], part[1], error);
-    icseg_image_close(&source);
-    icseg_labels_close(&map);
-    return status;
+    draw_rare(l, n, &choice);
+    choice.image = item;
+    return augment(l, choice, &rng, part[0], part[1], error);
 }
 
 static icseg_status open_ring(icseg_loader *l, icseg_error *error) {
@@ -37,6 +60,7 @@ static icseg_status open_ring(icseg_loader *l, icseg_error *error) {
                                .share = o->share,
                                .shares = o->shares,
                                .make = make_sample,
+                               .pick = o->augment.rare_samples > 0 ? pick : NULL,
                                .user = l};
     return icseg_ring_open(&l->ring, &ring, error);
 }
@@ -47,6 +71,8 @@ icseg_status icseg_loader_open(icseg_loader **out, const icseg_dataset *dataset,
     if (!icseg_dataset_label_path(dataset, 0))
         return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "loader: the data set was opened without labels");
     ICSEG_TRY(icseg_augment_check(&options->augment, error));
+    if ((options->augment.rare_samples > 0 || options->augment.copy_paste > 0) && !options->rare)
+        return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "loader: the probabilities of rare classes are missing");
     icseg_loader *l = icseg_calloc_array(1, sizeof *l);
     if (!l) return icseg_fail_memory(error, sizeof *l, "the loader");
     l->dataset = dataset;

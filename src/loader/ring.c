@@ -40,6 +40,8 @@ struct icseg_ring {
 /* The item of sample n. As claims ascend, each epoch is shuffled once. */
 static int64_t item_of(icseg_ring *r, uint64_t n) {
     uint64_t count = (uint64_t)r->options.items, epoch = n / count;
+    int64_t picked = r->options.pick ? r->options.pick(r->options.user, n) : -1;
+    if (picked >= 0) return picked;
     if (!r->ordered || r->epoch != epoch) {
         for (uint32_t i = 0; i < count; i++) r->order[i] = i;
         icseg_rng rng = icseg_rng_open(r->options.seed, ICSEG_RNG_SHUFFLE, epoch);

@@ -16,6 +16,9 @@ enum { ICSEG_RING_PARTS = 2 };
 typedef icseg_status (*icseg_ring_make)(const void *user, uint64_t n, int64_t item, void *const part[ICSEG_RING_PARTS],
                                         icseg_error *error);
 
+/* The item that sample n is made from, or -1: that of the shuffle. Called with the ring's mutex. */
+typedef int64_t (*icseg_ring_pick)(const void *user, uint64_t n);
+
 typedef struct icseg_ring_options {
     int64_t items;                  /* 1..2^32 - 1: an epoch uses each of them once */
     size_t bytes[ICSEG_RING_PARTS]; /* of the parts of a sample */
@@ -26,7 +29,8 @@ typedef struct icseg_ring_options {
     int64_t first_step;    /* the first batch to return */
     int32_t share, shares; /* this ring makes part `share` of `shares`, of `batch` samples, of each batch; 0: one */
     icseg_ring_make make;
-    const void *user; /* of make */
+    icseg_ring_pick pick; /* NULL: the shuffle decides */
+    const void *user;     /* of make and pick */
 } icseg_ring_options;
 
 typedef struct icseg_ring_batch {

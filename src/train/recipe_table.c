@@ -117,6 +117,15 @@ static const icseg_option rows[] = {
      .open_low = true, .minimum = 0, .maximum = 1},
     {"augment.flip", FLOAT(augment.flip), "probability of a horizontal flip", ICSEG_BETWEEN(0, 1)},
     {"augment.photometric", BOOL(augment.photometric), "random brightness, contrast, saturation and hue"},
+    {"augment.rare_samples", FLOAT(augment.rare_samples),
+     "probability that a sample is chosen for a rare class: a random class, an image that contains it, and a crop "
+     "around "
+     "it; 0: each image once in an epoch",
+     ICSEG_BETWEEN(0, 1)},
+    {"augment.rare_temperature", FLOAT(augment.rare_temperature),
+     "with rare_samples or copy_paste: a class with the share f of all labelled pixels is chosen in proportion to "
+     "e^((1 - f) / rare_temperature)",
+     ICSEG_ABOVE(0)},
 
     {"train.steps", INT(train.steps), "number of optimiser steps", ICSEG_BETWEEN(1, MAX_STEPS)},
     {"train.batch", INT(train.batch), "images in a batch", ICSEG_BETWEEN(1, MAX_BATCH)},

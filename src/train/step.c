@@ -13,6 +13,25 @@
 
 enum { LOADER_AHEAD = 4, MANY_CORES = 8, FILES_NAMED = 6, TIMED_LEAST = 2, TIMED_MOST = 15, TIMED_SECONDS = 10 };
 
+/* Finds the probabilities of rare classes, if the recipe draws them. */
+static icseg_status open_rare(icseg_trainer *t, icseg_error *error) {
+    const icseg_augment_options *o = &t->recipe->augment;
+    const char *const *names = icseg_dataset_class_names(t->train);
+    int32_t least = -1, most = -1;
+    if (t->rare || (o->rare_samples == 0 && o->copy_paste == 0)) return ICSEG_OK;
+    ICSEG_TRY(icseg_rare_classes_open(&t->rare, t->train, o->rare_temperature, t->threads, &t->progress, error));
+    for (int32_t k = 0; k < icseg_dataset_classes(t->train); k++) {
+        double p = icseg_rare_classes_probability(t->rare, k);
+        if (!(p > 0)) continue;
+        if (least < 0 || p < icseg_rare_classes_probability(t->rare, least)) least = k;
+        if (most < 0 || p > icseg_rare_classes_probability(t->rare, most)) most = k;
+    }
+    icseg_trainer_say(t, "rare classes: probabilities from %.3g (%s) to %.3g (%s)",
+                      icseg_rare_classes_probability(t->rare, least), names[least],
+                      icseg_rare_classes_probability(t->rare, most), names[most]);
+    return ICSEG_OK;
+}
+
 icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
     int32_t threads = r->data.loader_threads;
@@ -26,6 +45,8 @@ icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error) {
                                     .seed = (uint64_t)r->train.seed,
                                     .first_step = t->state.step * r->train.accumulate};
     icseg_loader_close(&t->loader);
+    ICSEG_TRY(open_rare(t, error));
+    options.rare = t->rare;
     return icseg_loader_open(&t->loader, t->train, &options, error);
 }
 

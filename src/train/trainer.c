@@ -243,6 +243,7 @@ void icseg_trainer_close(icseg_trainer **trainer) {
     icseg_free(t->statistics);
     icseg_confusion_close(&t->confusion);
     icseg_loader_close(&t->loader);
+    icseg_rare_classes_close(&t->rare);
     icseg_gradient_sums_close(&t->sums);
     icseg_log_writer_close(&t->log);
     icseg_adamw_close(&t->adamw);

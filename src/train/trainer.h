@@ -39,6 +39,7 @@ struct icseg_trainer {
     icseg_model *model;
     icseg_session *session; /* runs the model, in training and in evaluations */
     icseg_adamw *adamw;
+    icseg_rare_classes *rare; /* NULL: not needed */
     icseg_loader *loader;
     icseg_gradient_sums *sums; /* of the group; NULL: not needed yet */
     float *statistics;         /* running statistics before the current step; NULL if a step is one batch */

@@ -47,8 +47,8 @@ static icseg_augment_options plain(int32_t height, int32_t width) {
     return o;
 }
 
-static sample augment(const icseg_augment_options *o, uint64_t stream, const icseg_image *image,
-                      const icseg_labels *labels) {
+static sample augment_for(int32_t wanted, const icseg_augment_options *o, uint64_t stream, const icseg_image *image,
+                          const icseg_labels *labels) {
     sample s = {o->crop_height, o->crop_width, NULL, NULL};
     size_t n = (size_t)s.height * (size_t)s.width;
     s.image = malloc(n * 3 * sizeof *s.image);
@@ -57,9 +57,15 @@ static sample augment(const icseg_augment_options *o, uint64_t stream, const ics
     memset(s.labels, 0x55, n * sizeof *s.labels);
     icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, stream);
     icseg_error error = {0};
-    if (icseg_augment(o, &rng, image, labels, s.image, s.labels, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    icseg_augment_source source = {image, labels, wanted};
+    if (icseg_augment(o, &rng, &source, s.image, s.labels, &error) != ICSEG_OK) fail_msg("%s", error.message);
     for (size_t i = 0; i < n * 3; i++) assert_true(isfinite(s.image[i]));
     return s;
+}
+
+static sample augment(const icseg_augment_options *o, uint64_t stream, const icseg_image *image,
+                      const icseg_labels *labels) {
+    return augment_for(-1, o, stream, image, labels);
 }
 
 static void sample_close(sample *s) {
@@ -287,6 +293,70 @@ static void crops_of_mostly_one_class_are_replaced(void **state) {
     close_pair(&image, &labels);
 }
 
+static int count_of(const sample *s, int16_t class, int *last) {
+    int count = 0;
+    for (int i = 0; i < s->height * s->width; i++)
+        if (s->labels[i] == class) count++, *last = i;
+    return count;
+}
+
+static void crops_show_a_wanted_class(void **state) {
+    (void)state;
+    enum { WIDTH = 61, HEIGHT = 47, SIDE = 8 };
+    const int32_t at[] = {0, WIDTH - 1, 20 * WIDTH + 30, HEIGHT * WIDTH - 1}; /* three corners, and the middle */
+    for (int k = 0; k < 4; k++) {
+        icseg_image image;
+        icseg_labels labels;
+        bool seen[SIDE * SIDE] = {false};
+        int places = 0, last = 0;
+        open_pair(&image, &labels, WIDTH, HEIGHT);
+        memset(labels.data, 0, WIDTH * HEIGHT * sizeof *labels.data);
+        labels.data[at[k]] = 3;
+        icseg_augment_options o = plain(SIDE, SIDE);
+        o.flip = 0.5;
+        for (uint64_t stream = 0; stream < 400; stream++) {
+            sample s = augment_for(3, &o, stream, &image, &labels);
+            assert_int_equal(count_of(&s, 3, &last), 1);
+            if (!seen[last]) places++;
+            seen[last] = true;
+            sample_close(&s);
+        }
+        assert_in_range(places, k == 2 ? 50 : 2, k == 2 ? 64 : 2); /* a corner has one place, or its mirror image */
+        o.scale_min = 1, o.scale_max = 3;                          /* every source pixel is in the resized image */
+        for (uint64_t stream = 0; stream < 200; stream++) {
+            sample s = augment_for(3, &o, stream, &image, &labels);
+            assert_true(count_of(&s, 3, &last) > 0);
+            sample_close(&s);
+            s = augment_for(2, &o, stream, &image, &labels); /* which the image does not contain */
+            sample other = augment(&o, stream, &image, &labels);
+            assert_memory_equal(s.labels, other.labels, SIDE * SIDE * sizeof *s.labels);
+            sample_close(&s);
+            sample_close(&other);
+        }
+        close_pair(&image, &labels);
+    }
+}
+
+static void crops_show_enough_of_a_wanted_class(void **state) {
+    (void)state;
+    icseg_image image;
+    icseg_labels labels;
+    int last, poor = 0;
+    open_pair(&image, &labels, 200, 100);
+    for (int32_t i = 0; i < 200 * 100; i++) { /* left: 16 pixels, far from each other; right: a block of 36 */
+        int32_t x = i % 200, y = i / 200;
+        labels.data[i] = x < 100 ? x % 25 == 12 && y % 25 == 12 : x >= 150 && x < 156 && y >= 50 && y < 56;
+    }
+    icseg_augment_options o = plain(20, 20);
+    for (uint64_t stream = 0; stream < 200; stream++) {
+        sample s = augment_for(1, &o, stream, &image, &labels);
+        poor += count_of(&s, 1, &last) < 4; /* a hundredth */
+        sample_close(&s);
+    }
+    assert_int_equal(poor, 0);
+    close_pair(&image, &labels);
+}
+
 static void photometric_distortion_keeps_its_ranges(void **state) {
     (void)state;
     icseg_image image;
@@ -393,11 +463,12 @@ static void options_and_sizes_that_cannot_work_are_refused(void **state) {
     open_pair(&image, &labels, 5, 6);
     assert_int_equal(icseg_labels_create(&other, 6, 5, NULL), ICSEG_OK);
     icseg_rng rng = icseg_rng_open(1, ICSEG_RNG_TEST, 0);
-    assert_int_equal(icseg_augment(&good, &rng, &image, &other, out, out_labels, &error), ICSEG_ERROR_SHAPE);
+    assert_int_equal(icseg_augment(&good, &rng, &(icseg_augment_source){&image, &other, -1}, out, out_labels, &error),
+                     ICSEG_ERROR_SHAPE);
     int n = 0;
     for (icseg_status status = ICSEG_ERROR_MEMORY; status != ICSEG_OK; n++) {
         icseg_memory_fail_after(n);
-        status = icseg_augment(&good, &rng, &image, &labels, out, out_labels, &error);
+        status = icseg_augment(&good, &rng, &(icseg_augment_source){&image, &labels, -1}, out, out_labels, &error);
         icseg_memory_fail_after(-1);
         assert_true(status == ICSEG_OK || status == ICSEG_ERROR_MEMORY);
     }
@@ -414,6 +485,8 @@ int main(void) {
         cmocka_unit_test(flipping_mirrors_image_and_labels),
         cmocka_unit_test(labels_stay_with_their_pixels),
         cmocka_unit_test(crops_of_mostly_one_class_are_replaced),
+        cmocka_unit_test(crops_show_a_wanted_class),
+        cmocka_unit_test(crops_show_enough_of_a_wanted_class),
         cmocka_unit_test(photometric_distortion_keeps_its_ranges),
         cmocka_unit_test(distortion_that_changes_nothing_preserves_colours),
         cmocka_unit_test(normalised_values_equal_those_of_clip),

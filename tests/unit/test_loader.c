@@ -139,7 +139,8 @@ static void each_sample_equals_a_direct_augmentation(void **state) {
         icseg_rng rng = icseg_rng_open(o.seed, ICSEG_RNG_AUGMENT, n);
         int64_t index = r->sample[n / BATCH][n % BATCH];
         assert_int_equal(icseg_dataset_read(s.dataset, index, &source, &map, NULL), ICSEG_OK);
-        assert_int_equal(icseg_augment(&o.augment, &rng, &source, &map, image, labels, NULL), ICSEG_OK);
+        assert_int_equal(
+            icseg_augment(&o.augment, &rng, &(icseg_augment_source){&source, &map, -1}, image, labels, NULL), ICSEG_OK);
         assert_memory_equal(image, r->image[n / BATCH] + n % BATCH * CROP * CROP * 3, sizeof image);
         assert_memory_equal(labels, r->labels[n / BATCH] + n % BATCH * CROP * CROP, sizeof labels);
         icseg_image_close(&source);
