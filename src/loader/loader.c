@@ -2,8 +2,12 @@
  * Training batches: a ring of samples that are read and augmented. */
 #include "loader/loader.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "loader/ring.h"
+
+enum { PASTE_ATTEMPTS = 10 };
 
 struct icseg_loader {
     const icseg_dataset *dataset;
@@ -37,6 +41,37 @@ static icseg_status augment(const icseg_loader *l, icseg_rare_choice choice, ics
     return status;
 }
 
+/* Draws a class and an image other than `item`; false if there seems to be none. */
+static bool draw_other(const icseg_loader *l, int64_t item, icseg_rng *rng, icseg_rare_choice *out) {
+    for (int i = 0; i < PASTE_ATTEMPTS; i++) {
+        *out = icseg_rare_classes_draw(l->options.rare, rng);
+        if (out->image != item) return true;
+    }
+    return false;
+}
+
+/* Copies the pixels of a rare class from another augmented image onto sample n, perhaps. */
+static icseg_status paste(const icseg_loader *l, uint64_t n, int64_t item, float *image, int16_t *labels,
+                          icseg_error *error) {
+    const icseg_augment_options *o = &l->options.augment;
+    size_t pixels = (size_t)o->crop_height * (size_t)o->crop_width;
+    icseg_rare_choice choice;
+    icseg_rng rng = icseg_rng_open(l->options.seed, ICSEG_RNG_PASTE, n);
+    if (!((double)icseg_rng_uniform(&rng) < o->copy_paste) || !draw_other(l, item, &rng, &choice)) return ICSEG_OK;
+    float *from = icseg_alloc_array(pixels, 3 * sizeof *from);
+    int16_t *from_labels = icseg_alloc_array(pixels, sizeof *from_labels);
+    icseg_status status = from && from_labels ? augment(l, choice, &rng, from, from_labels, error)
+                                              : icseg_fail_memory(error, pixels * 3 * sizeof *from, "a pasted image");
+    for (size_t i = 0; i < pixels && status == ICSEG_OK; i++) {
+        if (from_labels[i] != choice.class) continue;
+        memcpy(image + 3 * i, from + 3 * i, 3 * sizeof *image);
+        labels[i] = from_labels[i];
+    }
+    icseg_free(from);
+    icseg_free(from_labels);
+    return status;
+}
+
 static icseg_status make_sample(const void *user, uint64_t n, int64_t item, void *const part[ICSEG_RING_PARTS],
                                 icseg_error *error) {
     const icseg_loader *l = user;
@@ -44,7 +79,8 @@ static icseg_status make_sample(const void *user, uint64_t n, int64_t item, void
     icseg_rng rng = icseg_rng_open(l->options.seed, ICSEG_RNG_AUGMENT, n);
     draw_rare(l, n, &choice);
     choice.image = item;
-    return augment(l, choice, &rng, part[0], part[1], error);
+    ICSEG_TRY(augment(l, choice, &rng, part[0], part[1], error));
+    return paste(l, n, item, part[0], part[1], error);
 }
 
 static icseg_status open_ring(icseg_loader *l, icseg_error *error) {

@@ -122,6 +122,10 @@ static const icseg_option rows[] = {
      "around "
      "it; 0: each image once in an epoch",
      ICSEG_BETWEEN(0, 1)},
+    {"augment.copy_paste", FLOAT(augment.copy_paste),
+     "probability that the pixels of a random rare class are copied from another training image, which is resized, "
+     "cropped and flipped likewise, onto a sample; 0: never",
+     ICSEG_BETWEEN(0, 1)},
     {"augment.rare_temperature", FLOAT(augment.rare_temperature),
      "with rare_samples or copy_paste: a class with the share f of all labelled pixels is chosen in proportion to "
      "e^((1 - f) / rare_temperature)",

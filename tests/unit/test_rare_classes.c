@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/memory.h"
+#include "image/normalize.h"
 #include "loader/loader.h"
 #include "support/dataset_files.h"
 
@@ -237,6 +238,129 @@ static void samples_are_chosen_for_rare_classes(void **state) {
     set_close(&s);
 }
 
+/* -- pasted pixels */
+
+enum { WHOLE = 12 };
+
+typedef struct whole_image {
+    uint8_t grey[PIXELS];
+    int16_t labels[PIXELS];
+} whole_image;
+
+/* Samples that show whole images as they are: (WHOLE) in batches of one. */
+static void run_whole(const set *s, const icseg_rare_classes *rare, double copy_paste, double flip, whole_image *out,
+                      int64_t *sample) {
+    static const float mean[3] = ICSEG_MEAN, std[3] = ICSEG_STD;
+    icseg_loader_options o = options(rare, 0);
+    icseg_loader *loader;
+    icseg_error error;
+    o.batch = 1;
+    o.augment.crop_height = HEIGHT, o.augment.crop_width = WIDTH;
+    o.augment.copy_paste = copy_paste;
+    o.augment.flip = flip;
+    if (icseg_loader_open(&loader, s->dataset, &o, &error) != ICSEG_OK) fail_msg("%s", error.message);
+    for (int n = 0; n < WHOLE; n++) {
+        icseg_loader_batch b;
+        if (icseg_loader_next(loader, &b, &error) != ICSEG_OK) fail_msg("%s", error.message);
+        sample[n] = b.sample[0];
+        memcpy(out[n].labels, b.labels, sizeof out[n].labels);
+        for (int i = 0; i < PIXELS; i++) {
+            for (int c = 0; c < 3; c++) {
+                long value = lrintf((b.image[3 * i + c] * std[c] + mean[c]) * 255);
+                if (c == 0) out[n].grey[i] = (uint8_t)value;
+                assert_int_equal(out[n].grey[i], value);
+            }
+        }
+    }
+    icseg_loader_close(&loader);
+}
+
+/* Pixel i of an image of set_open. */
+static int label_at(int64_t image, int i) {
+    if (image == 0) return i == 2 * WIDTH + 5;
+    if (image == 1) return 0;
+    return i < 8 ? 2 : i < 16 ? -1 : 0;
+}
+
+static void assert_pixel(const whole_image *w, int i, int64_t image, int shown) {
+    int label = label_at(image, shown);
+    assert_int_equal(w->labels[i], label);
+    assert_int_equal(w->grey[i], 40 * image + 10 * (label < 0 ? 3 : label));
+}
+
+/* Only image 0 has the rarest class, b, in one pixel: it replaces that pixel of the other images, and image 0 has no
+ * other image to paste from. */
+static void the_pixel_of_the_rarest_class_is_pasted_onto_the_other_images(void **state) {
+    (void)state;
+    set s = set_open();
+    icseg_rare_classes *rare = rare_open(&s, 1e-3);
+    whole_image w[WHOLE];
+    int64_t sample[WHOLE];
+    run_whole(&s, rare, 1, 0, w, sample);
+    for (int n = 0; n < WHOLE; n++)
+        for (int i = 0; i < PIXELS; i++) assert_pixel(&w[n], i, i == 2 * WIDTH + 5 ? 0 : sample[n], i);
+    icseg_rare_classes_close(&rare);
+    set_close(&s);
+}
+
+static int mirrored(int i, bool flipped) { return flipped ? i / WIDTH * WIDTH + WIDTH - 1 - i % WIDTH : i; }
+
+/* All three classes are equally probable, and both images may be mirrored: the pixels of one class come from another
+ * image, and everything else, also what is unlabelled there, stays. */
+static void pasted_pixels_are_those_of_one_class_of_another_image(void **state) {
+    (void)state;
+    set s = set_open();
+    icseg_rare_classes *rare = rare_open(&s, 1e9);
+    whole_image w[WHOLE], plain[WHOLE];
+    int64_t sample[WHOLE], same[WHOLE];
+    int pasted = 0, mirrors[2] = {0};
+    run_whole(&s, NULL, 0, 0.5, plain, same);
+    run_whole(&s, rare, 0.7, 0.5, w, sample);
+    for (uint64_t n = 0; n < WHOLE; n++) {
+        icseg_rare_choice choice = {.image = sample[n]};
+        icseg_rng rng = icseg_rng_open(5, ICSEG_RNG_PASTE, n);
+        bool pastes = icseg_rng_uniform(&rng) < 0.7f;
+        assert_int_equal(sample[n], same[n]);
+        for (int i = 0; i < 10 && pastes && choice.image == sample[n]; i++)
+            choice = icseg_rare_classes_draw(rare, &rng);
+        if (choice.image == sample[n]) {
+            assert_memory_equal(&w[n], &plain[n], sizeof *w);
+            continue;
+        }
+        icseg_rng_uniform(&rng); /* the scale */
+        bool flipped = icseg_rng_uniform(&rng) < 0.5f;
+        for (int i = 0; i < PIXELS; i++) {
+            int from = mirrored(i, flipped);
+            if (label_at(choice.image, from) == choice.class)
+                assert_pixel(&w[n], i, choice.image, from);
+            else
+                assert_true(w[n].labels[i] == plain[n].labels[i] && w[n].grey[i] == plain[n].grey[i]);
+        }
+        pasted++;
+        mirrors[flipped]++;
+    }
+    assert_true(pasted > 4 && pasted < WHOLE && mirrors[0] && mirrors[1]);
+    icseg_rare_classes_close(&rare);
+    set_close(&s);
+}
+
+static void pasted_samples_do_not_depend_on_threads_start_or_processes(void **state) {
+    (void)state;
+    set s = set_open();
+    icseg_rare_classes *rare = rare_open(&s, 0.5);
+    record *plain = calloc(1, sizeof *plain), *pasted = calloc(1, sizeof *pasted);
+    icseg_loader_options o = options(rare, 0.5);
+    run(&s, &o, plain);
+    o.augment.copy_paste = 0.5;
+    run(&s, &o, pasted);
+    assert_reproducible(&s, o, pasted);
+    assert_memory_equal(plain->sample, pasted->sample, sizeof plain->sample);
+    assert_memory_not_equal(plain->labels, pasted->labels, sizeof plain->labels);
+    free(plain), free(pasted);
+    icseg_rare_classes_close(&rare);
+    set_close(&s);
+}
+
 static void a_loader_without_the_probabilities_is_an_error(void **state) {
     (void)state;
     set s = set_open();
@@ -255,6 +379,9 @@ int main(void) {
         cmocka_unit_test(without_labelled_pixels_no_class_can_be_drawn),
         cmocka_unit_test(memory_that_is_missing_is_an_error),
         cmocka_unit_test(samples_are_chosen_for_rare_classes),
+        cmocka_unit_test(the_pixel_of_the_rarest_class_is_pasted_onto_the_other_images),
+        cmocka_unit_test(pasted_pixels_are_those_of_one_class_of_another_image),
+        cmocka_unit_test(pasted_samples_do_not_depend_on_threads_start_or_processes),
         cmocka_unit_test(a_loader_without_the_probabilities_is_an_error),
     };
     return cmocka_run_group_tests_name("rare_classes", tests, NULL, NULL);

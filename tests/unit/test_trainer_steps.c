@@ -286,10 +286,38 @@ static void class_weights_that_make_no_sense_are_refused(void **state) {
     test_train_badly(&r, ICSEG_ERROR_ARGUMENT, "data.class_weights: the file \"/nowhere\" does not exist");
 }
 
+static void samples_of_rare_classes_are_the_same_in_a_resumed_run(void **state) {
+    (void)state;
+    icseg_error error;
+    const char *set[] = {"augment.rare_samples=0.5", "augment.copy_paste=0.5", "augment.rare_temperature=0.1"};
+    test_run r = {.out = "rare", .set = {set[0], set[1], set[2]}};
+    test_train_well(&r);
+    assert_non_null(strstr(r.messages, "rare classes: probabilities from "));
+    test_train_well(&(test_run){.out = "usual"});
+    assert_false(test_same_tensors("rare", "usual"));
+    r = (test_run){.out = "rare in parts", .set = {set[0], set[1], set[2]}};
+    icseg_recipe *recipe = test_run_recipe(&r);
+    for (int part = 0; part < 2; part++) {
+        icseg_train_options o = {ICSEG_TRAIN_OPTIONS_INIT, .out = test_run_path(r.out), .resume = part > 0};
+        icseg_trainer *t;
+        done(icseg_trainer_open(&t, recipe, &o, NULL, &error), &error);
+        for (int i = 0; i < 3; i++) done(icseg_trainer_step(t, NULL, &error), &error);
+        done(icseg_trainer_save(t, &error), &error);
+        if (part) done(icseg_trainer_finish(t, &error), &error);
+        icseg_trainer_close(&t);
+    }
+    icseg_recipe_close(&recipe);
+    assert_true(test_same_tensors("rare", "rare in parts"));
+    r = (test_run){.out = "rare", .set = {set[0], "augment.copy_paste=0.4", set[2]}, .resume = true};
+    test_train_badly(&r, ICSEG_ERROR_ARGUMENT,
+                     "the run began with augment.copy_paste = 0.5, but the recipe now has 0.4");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stepped_run_equals_icseg_train),
         cmocka_unit_test(a_stepped_run_resumes),
+        cmocka_unit_test(samples_of_rare_classes_are_the_same_in_a_resumed_run),
         cmocka_unit_test(class_weights_of_a_file),
         cmocka_unit_test(class_weights_that_make_no_sense_are_refused),
         cmocka_unit_test(classes_are_weighed_by_how_often_they_occur),
