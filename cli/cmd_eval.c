@@ -19,7 +19,7 @@
 enum { MAX_IGNORE = 16 };
 
 struct options {
-    const char *checkpoint, *data, *split, *classes, *map, *json;
+    const char *checkpoint, *data, *split, *classes, *map, *json, *images;
     inference_options inference;
     const char *format;
     double val_share;
@@ -45,6 +45,8 @@ static const icseg_option rows[] = {
      ICSEG_BETWEEN(0, 0.9)},
     INFERENCE_ROWS(struct options, inference),
     {"json", ICSEG_FIELD_STRING(struct options, json), "also write the metrics as JSON", .metavar = "FILE"},
+    {"images", ICSEG_FIELD_STRING(struct options, images),
+     "also write what was counted in each image, as JSON lines for `icseg compare`", .metavar = "FILE"},
     {"classes", ICSEG_FIELD_STRING(struct options, classes), "class list, one name per line", .metavar = "FILE",
      .shown = "DIR/classes.txt"},
     {"ignore", ICSEG_FIELD_INTS(struct options, ignore[0]),
@@ -215,6 +217,14 @@ static icseg_status open_data_and_model(icseg_dataset **dataset, icseg_model **m
     return status == ICSEG_OK ? status : suggest_val_share(o, *model, error);
 }
 
+static icseg_status evaluate(const struct options *o, icseg_session *session, const icseg_dataset *dataset,
+                             const icseg_eval_options *eval, const icseg_command_context *context, icseg_confusion *out,
+                             icseg_error *error) {
+    const icseg_progress *progress = &context->progress;
+    if (!o->images) return icseg_evaluate_group(session, dataset, eval, *context->group, progress, out, error);
+    return icseg_evaluate_images(session, dataset, eval, *context->group, progress, o->images, out, error);
+}
+
 static icseg_status run(const icseg_command_context *context, const void *values, icseg_error *error) {
     struct options own = *(const struct options *)values;
     const struct options *o = &own;
@@ -231,12 +241,14 @@ static icseg_status run(const icseg_command_context *context, const void *values
     if (!own.split) own.split = o->val_share > 0 ? "train" : "val";
     if (o->json) TRY_GOTO(icseg_file_check_writable(o->json, error));
     if (o->json) TRY_GOTO(file_check_not_input(o->json, o->checkpoint, error));
+    if (o->images) TRY_GOTO(icseg_file_check_writable(o->images, error));
+    if (o->images) TRY_GOTO(file_check_not_input(o->images, o->checkpoint, error));
     TRY_GOTO(open_data_and_model(&dataset, &model, &own, &image, context, error));
     TRY_GOTO(inference_resolve(&o->inference, model, &eval, error));
     TRY_GOTO(inference_open(&session, o->inference.precision, model, o->checkpoint, context->printer, error));
     if (!o->open_vocabulary) warn_about_names(context->printer, model, dataset);
     check_sizes(o, &eval, model, dataset, context->printer);
-    TRY_GOTO(icseg_evaluate_group(session, dataset, &eval, *context->group, &context->progress, &confusion, error));
+    TRY_GOTO(evaluate(o, session, dataset, &eval, context, &confusion, error));
     if (!prints_results(context)) goto done;
     image_print_notes(context, dataset, (bool[ICSEG_IMAGE_NOTES]){false});
     TRY_GOTO(print_metrics(o, &eval, &confusion, icseg_model_class_names(model), icseg_dataset_count(dataset), error));

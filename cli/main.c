@@ -39,6 +39,7 @@ extern const icseg_command icseg_command_tokenize;
 /* Commands that need ICSEG_TRAIN. A build without it leaves out their files (CMakeLists.txt). */
 #ifndef ICSEG_NO_TRAIN
 extern const icseg_command icseg_command_bench;
+extern const icseg_command icseg_command_compare;
 extern const icseg_command icseg_command_dataset;
 extern const icseg_command icseg_command_eval;
 extern const icseg_command icseg_command_parity;
@@ -56,8 +57,8 @@ enum { HAS_SERVE = 1 };
 #else
 enum { HAS_SERVE = 0 };
 #endif
-static const char *const training_commands[] = {"bench",  "dataset", "eval",  "parity", "pretrain",
-                                                "recipe", "report",  "sweep", "synth",  "train"};
+static const char *const training_commands[] = {"bench",  "compare", "dataset", "eval",  "parity", "pretrain",
+                                                "recipe", "report",  "sweep",   "synth", "train"};
 
 const icseg_command *const icseg_commands[] = {
     /* clang-format off */
@@ -67,6 +68,7 @@ const icseg_command *const icseg_commands[] = {
     WITH_TRAIN(&icseg_command_pretrain,)
     WITH_TRAIN(&icseg_command_sweep,)
     WITH_TRAIN(&icseg_command_report,)
+    WITH_TRAIN(&icseg_command_compare,)
     WITH_TRAIN(&icseg_command_eval,)
     &icseg_command_predict,
     &icseg_command_segment,

@@ -41,6 +41,18 @@ ICSEG_API icseg_status icseg_evaluate_group(icseg_session *session, const icseg_
                                             const icseg_eval_options *options, icseg_group *group,
                                             const icseg_progress *progress, icseg_confusion *out, icseg_error *error);
 
+/** As icseg_evaluate_group; also writes what was counted in each image, which icseg_run_comparison_open reads as the
+ * file images.jsonl of a run: a line of JSON with the class names, and then one for each image. docs/compare.md
+ * describes it. If anything fails, an existing file is unchanged.
+ *
+ * @param images the file to write, which one of the processes does
+ * @param session, dataset, options, group, progress, out, error as those of icseg_evaluate_group
+ * @return as icseg_evaluate_group; ICSEG_ERROR_IO if the file cannot be written */
+ICSEG_API icseg_status icseg_evaluate_images(icseg_session *session, const icseg_dataset *dataset,
+                                             const icseg_eval_options *options, icseg_group *group,
+                                             const icseg_progress *progress, const char *images, icseg_confusion *out,
+                                             icseg_error *error);
+
 #ifdef __cplusplus
 }
 #endif

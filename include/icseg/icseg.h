@@ -40,6 +40,7 @@
 #endif
 #ifndef ICSEG_ABSENT_TRAIN
 #include "icseg/bench.h"
+#include "icseg/compare.h"
 #include "icseg/dataset.h"
 #include "icseg/evaluate.h"
 #include "icseg/import.h"

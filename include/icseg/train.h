@@ -10,6 +10,7 @@
  *                              resume
  *     best.safetensors         the weights with the best validation mIoU; the earliest if several are equal
  *     evaluation.json          confusion matrix and worst images of the last evaluation
+ *     images.jsonl             what the last evaluation counted in each image (icseg_run_comparison_open)
  *     report.html              losses, mIoU, classes, worst images, samples; from the first evaluation on
  *
  * Everything random is a function of train.seed and the step. A run that was stopped or killed at any moment and then
@@ -169,7 +170,7 @@ typedef enum icseg_train_due {
 ICSEG_API unsigned icseg_trainer_due(const icseg_trainer *trainer);
 
 /** Evaluates the current weights on the validation split, adds a line to log.jsonl, keeps the weights as
- * best.safetensors if they are the best, and writes evaluation.json and report.html.
+ * best.safetensors if they are the best, and writes evaluation.json, images.jsonl and report.html.
  *
  * @param trainer the trainer
  * @param out receives the metrics, which the caller closes; NULL: not needed

@@ -12,6 +12,7 @@ from ._library import __version__
 from ._options import EvalOptions
 from ._pipeline import pipeline
 from .classes import ClassList, published_classes, read_classes
+from .comparing import compare
 from .dataset import Dataset, DatasetFormat, DatasetSummary, ImportSummary, Sample, SplitSummary
 from .diagnostics import Benchmark, BenchmarkRow, Parity, ParityGroup, benchmark, build_info, parity
 from .errors import (
@@ -72,6 +73,7 @@ __all__ = [
     "class_shares",
     "clip",
     "ClosedError",
+    "compare",
     "Comparison",
     "ConfigError",
     "Confusion",

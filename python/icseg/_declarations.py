@@ -1421,6 +1421,42 @@ class icseg_bench_row(Structure):
     ]
 
 
+
+class icseg_compare_options(Structure):
+    struct_size: int
+    runs: Any
+    run_count: int
+    baseline: bytes | None
+    ignore: Any
+    ignore_count: int
+    resamples: int
+    top: int
+    seed: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("runs", POINTER(c_char_p)),
+        ("run_count", c_int32),
+        ("baseline", c_char_p),
+        ("ignore", POINTER(c_char_p)),
+        ("ignore_count", c_int32),
+        ("resamples", c_int32),
+        ("top", c_int32),
+        ("seed", c_int64),
+    ]
+
+
+
+class icseg_run_comparison(Structure):
+    """Opaque."""
+
+
+# enum icseg_comparison_form
+ICSEG_COMPARISON_TABLE = 0
+ICSEG_COMPARISON_JSON = 1
+ICSEG_COMPARISON_CSV = 2
+ICSEG_COMPARISON_HTML = 3
+ICSEG_COMPARISON_FORMS = 4
+
 # enum icseg_dataset_format
 ICSEG_DATASET_FOLDER = 0
 ICSEG_DATASET_AUTO = 1
@@ -2230,6 +2266,13 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_BENCH_MODULE",
         "ICSEG_BENCH_NODE",
     ],
+    "icseg_comparison_form": [
+        "ICSEG_COMPARISON_TABLE",
+        "ICSEG_COMPARISON_JSON",
+        "ICSEG_COMPARISON_CSV",
+        "ICSEG_COMPARISON_HTML",
+        "ICSEG_COMPARISON_FORMS",
+    ],
     "icseg_dataset_format": [
         "ICSEG_DATASET_FOLDER",
         "ICSEG_DATASET_AUTO",
@@ -2342,6 +2385,7 @@ STRUCTS: list[type[Structure]] = [
     icseg_bench_options,
     icseg_bench_result,
     icseg_bench_row,
+    icseg_compare_options,
     icseg_dataset_options,
     icseg_dataset_sample,
     icseg_dataset_check_options,
@@ -2986,6 +3030,18 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
         c_int,
         [POINTER(icseg_bench), POINTER(c_char_p), POINTER(icseg_error)],
     ),
+    "icseg_run_comparison_open": lambda: (
+        c_int,
+        [POINTER(POINTER(icseg_run_comparison)), POINTER(icseg_compare_options), POINTER(icseg_progress), POINTER(icseg_error)],
+    ),
+    "icseg_run_comparison_close": lambda: (
+        None,
+        [POINTER(POINTER(icseg_run_comparison))],
+    ),
+    "icseg_run_comparison_text": lambda: (
+        c_int,
+        [POINTER(icseg_run_comparison), c_int, POINTER(c_char_p), POINTER(icseg_error)],
+    ),
     "icseg_dataset_format_count": lambda: (
         c_int32,
         [],
@@ -3141,6 +3197,10 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_evaluate_group": lambda: (
         c_int,
         [POINTER(icseg_session), POINTER(icseg_dataset), POINTER(icseg_eval_options), POINTER(icseg_group), POINTER(icseg_progress), POINTER(icseg_confusion), POINTER(icseg_error)],
+    ),
+    "icseg_evaluate_images": lambda: (
+        c_int,
+        [POINTER(icseg_session), POINTER(icseg_dataset), POINTER(icseg_eval_options), POINTER(icseg_group), POINTER(icseg_progress), c_char_p, POINTER(icseg_confusion), POINTER(icseg_error)],
     ),
     "icseg_import_format_count": lambda: (
         c_int32,

@@ -255,6 +255,7 @@ def evaluate(
     *,
     split: Optional[str] = None,
     options: Optional[EvalOptions] = None,
+    images: Optional[PathLike] = None,
     callback: CallbackLike = None,
 ) -> Metrics:
     """Runs a model on every image of a data set, and computes the metrics of all pixels together.
@@ -264,6 +265,7 @@ def evaluate(
         data: a Dataset with labels, or the folder of one, which is read as the training read it.
         split: the split of a folder; None: the images that the training evaluated on, "val" or a share of "train".
         options: how images are resized and divided; None: as in the model's training.
+        images: a file to which what was counted in each image is written, as the images.jsonl of a run (docs/compare.md).
         callback: as for `icseg.train`; stage "evaluate", in images.
 
     Raises:
@@ -273,7 +275,7 @@ def evaluate(
         from .model import load
 
         with load(model) as opened:
-            return evaluate(opened, data, split=split, options=options, callback=callback)
+            return evaluate(opened, data, split=split, options=options, images=images, callback=callback)
     if not isinstance(data, Dataset):
         how_read = model.data_options
         if split is None and model.val_share > 0:
@@ -282,7 +284,13 @@ def evaluate(
     how = eval_pointer(options)
     found = c.icseg_confusion()
     with model._session as session, data._handle as dataset, Watch(callback) as watch:
-        call("icseg_evaluate", session, dataset, how, watch.pointer, ctypes.byref(found), file=data._folder)
+        if images is None:
+            call("icseg_evaluate", session, dataset, how, watch.pointer, ctypes.byref(found), file=data._folder)
+        else:
+            call(
+                "icseg_evaluate_images", session, dataset, how, None, watch.pointer, path_bytes(images),
+                ctypes.byref(found), file=data._folder,
+            )
     try:
         classes = found.classes
         counts = np.array(found.count[: classes * classes], np.int64).reshape(classes, classes)

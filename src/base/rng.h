@@ -21,7 +21,9 @@ typedef enum icseg_rng_purpose {
     ICSEG_RNG_CAPTION = 7,  /* cut-outs and captions of generated scenes; index = image */
     ICSEG_RNG_CONTRAST = 8, /* positives and negatives; index = step, then image and class, then candidate */
     ICSEG_RNG_RARE = 9,     /* rare class that a sample is chosen for, and its image; index = sample number */
-    ICSEG_RNG_PASTE = 10 /* rare class whose pixels are pasted, from where, their augmentation; index = sample number */
+    ICSEG_RNG_PASTE =
+        10, /* rare class whose pixels are pasted, from where, their augmentation; index = sample number */
+    ICSEG_RNG_RESAMPLE = 11 /* images of a comparison that are drawn again; index = resample */
 } icseg_rng_purpose;
 
 icseg_rng icseg_rng_open(uint64_t seed, icseg_rng_purpose purpose, uint64_t index);

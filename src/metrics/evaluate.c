@@ -2,13 +2,15 @@
  * Runs a model on a whole data set. A second thread decodes the next image while the model runs. */
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/argument.h"
-#include "base/memory.h"
+#include "base/file.h"
 #include "base/progress.h"
 #include "base/signals.h"
 #include "inference/session.h"
 #include "metrics/evaluate.h"
+#include "metrics/image_counts.h"
 
 /* A buffer for one image, which the reading thread fills and the model's thread empties. */
 typedef struct reader {
@@ -105,24 +107,13 @@ static icseg_status check_dataset(const icseg_model *model, const icseg_dataset 
     return ICSEG_OK;
 }
 
-/* Counts the labelled pixels, and those of them that are predicted right. */
-static void count_correct(const icseg_labels *labels, const icseg_labels *predicted, int64_t *labelled,
-                          int64_t *correct) {
-    size_t pixels = (size_t)labels->width * (size_t)labels->height;
-    *labelled = *correct = 0;
-    for (size_t i = 0; i < pixels; i++) {
-        *labelled += labels->data[i] != ICSEG_LABEL_IGNORE;
-        *correct += labels->data[i] != ICSEG_LABEL_IGNORE && labels->data[i] == predicted->data[i];
-    }
-}
-
 static icseg_status add_image(icseg_session *session, const icseg_image *image, const icseg_labels *labels,
-                              const icseg_eval_options *options, icseg_confusion *confusion, int64_t *labelled,
-                              int64_t *correct, icseg_error *error) {
+                              const icseg_eval_options *options, icseg_confusion *confusion, icseg_image_counts *counts,
+                              int64_t index, icseg_error *error) {
     icseg_labels predicted;
     ICSEG_TRY(icseg_session_predict(session, image, options, &predicted, NULL, error));
     icseg_status status = icseg_confusion_add(confusion, labels, &predicted, error);
-    if (status == ICSEG_OK) count_correct(labels, &predicted, labelled, correct);
+    if (status == ICSEG_OK) status = icseg_image_counts_add(counts, index, labels, &predicted, error);
     icseg_labels_close(&predicted);
     return status;
 }
@@ -139,15 +130,10 @@ static icseg_status report(const icseg_stage *stage, int64_t done, const icseg_c
     return icseg_stage_report(stage, done, detail, error);
 }
 
-/* What is counted of every image. */
-typedef struct image_counts {
-    int64_t labelled, correct;
-} image_counts;
-
-/* Runs this process's share of the images, [first, first + count). counts: of the first one and those after it */
+/* Runs this process's share of the images, [first, first + count). */
 static icseg_status run_share(icseg_session *session, const icseg_dataset *dataset, const icseg_eval_options *eval,
                               const icseg_progress *progress, int64_t first, int64_t count, icseg_confusion *out,
-                              image_counts *counts, icseg_error *error) {
+                              icseg_image_counts *counts, icseg_error *error) {
     reader r;
     ICSEG_TRY(reader_open(&r, dataset, first, count, error));
     icseg_status status = ICSEG_OK;
@@ -157,7 +143,7 @@ static icseg_status run_share(icseg_session *session, const icseg_dataset *datas
         icseg_labels labels;
         status = reader_next(&r, &image, &labels, error);
         if (status == ICSEG_OK) {
-            status = add_image(session, &image, &labels, eval, out, &counts[i].labelled, &counts[i].correct, error);
+            status = add_image(session, &image, &labels, eval, out, counts, first + i, error);
             if (status != ICSEG_OK) icseg_fail_prefix(error, "%s", icseg_dataset_image_path(dataset, first + i));
         }
         icseg_image_close(&image);
@@ -168,15 +154,40 @@ static icseg_status run_share(icseg_session *session, const icseg_dataset *datas
     return status;
 }
 
-/* counts (all images): zeros, except for this process's share. */
 static icseg_status evaluate(icseg_session *session, const icseg_dataset *dataset, const icseg_eval_options *eval,
                              icseg_group *group, const icseg_progress *progress, icseg_confusion *out,
-                             image_counts *counts, icseg_error *error) {
-    int64_t first, all = icseg_dataset_count(dataset), share = icseg_group_share(group, all, &first);
-    icseg_status status = run_share(session, dataset, eval, progress, first, share, out, counts + first, error);
+                             icseg_image_counts *counts, icseg_error *error) {
+    int64_t first, share = icseg_group_share(group, icseg_dataset_count(dataset), &first);
+    icseg_status status = run_share(session, dataset, eval, progress, first, share, out, counts, error);
     ICSEG_TRY(icseg_group_agree(group, status, error));
     ICSEG_TRY(icseg_group_reduce(group, ICSEG_SUM_I64, out->count, (int64_t)out->classes * out->classes, error));
-    return icseg_group_reduce(group, ICSEG_SUM_I64, counts, all * (int64_t)(sizeof *counts / sizeof(int64_t)), error);
+    return icseg_image_counts_share(counts, group, first, error);
+}
+
+/* The length of the folders that the paths of all images begin with. Without them, a path is the image's name, which
+ * does not depend on the place of the data set. */
+static size_t root_length(const icseg_dataset *dataset) {
+    const char *path = icseg_dataset_image_path(dataset, 0);
+    size_t same = path ? (size_t)(icseg_path_name(path) - path) : 0;
+    for (int64_t i = 1; i < icseg_dataset_count(dataset); i++) {
+        const char *other = icseg_dataset_image_path(dataset, i);
+        while (same && strncmp(path, other, same) != 0) {
+            same--;
+            while (same && path[same - 1] != '/') same--;
+        }
+    }
+    return same;
+}
+
+static void pass_images(const icseg_dataset *dataset, const icseg_image_counts *counts, icseg_evaluated_image each,
+                        void *user) {
+    const icseg_class_pixels *pixels = counts->list;
+    size_t root = root_length(dataset);
+    for (int64_t i = 0; i < counts->images; i++) {
+        icseg_image_result result = {icseg_dataset_image_path(dataset, i) + root, pixels, (int32_t)counts->entries[i]};
+        each(user, i, &result);
+        pixels += counts->entries[i];
+    }
 }
 
 icseg_status icseg_evaluate_each(icseg_session *session, const icseg_dataset *dataset,
@@ -184,18 +195,17 @@ icseg_status icseg_evaluate_each(icseg_session *session, const icseg_dataset *da
                                  icseg_evaluated_image each, void *user, icseg_confusion *out, icseg_error *error) {
     icseg_progress copy;
     icseg_eval_options eval;
-    int64_t all = icseg_dataset_count(dataset);
+    icseg_image_counts counts;
+    int32_t classes = session->model->config.num_classes;
     ICSEG_TRY(icseg_progress_read(&copy, progress, error));
     ICSEG_TRY(icseg_eval_options_read(&eval, options, &session->model->eval, error));
     ICSEG_TRY(check_dataset(session->model, dataset, error));
-    ICSEG_TRY(icseg_confusion_create(out, session->model->config.num_classes, error));
-    image_counts *counts = icseg_calloc_array((size_t)all + 1, sizeof *counts);
-    icseg_status status = counts ? ICSEG_OK : icseg_fail_memory(error, 0, "the results of images");
+    ICSEG_TRY(icseg_confusion_create(out, classes, error));
+    icseg_status status = icseg_image_counts_open(&counts, classes, icseg_dataset_count(dataset), error);
     status = icseg_group_agree(group, status, error);
-    if (status == ICSEG_OK) status = evaluate(session, dataset, &eval, group, &copy, out, counts, error);
-    for (int64_t i = 0; i < all && each && status == ICSEG_OK; i++)
-        each(user, i, counts[i].labelled, counts[i].correct);
-    icseg_free(counts);
+    if (status == ICSEG_OK) status = evaluate(session, dataset, &eval, group, &copy, out, &counts, error);
+    if (status == ICSEG_OK && each) pass_images(dataset, &counts, each, user);
+    icseg_image_counts_close(&counts);
     if (status != ICSEG_OK) icseg_confusion_close(out);
     return status;
 }
@@ -213,4 +223,33 @@ icseg_status icseg_evaluate_group(icseg_session *session, const icseg_dataset *d
 icseg_status icseg_evaluate(icseg_session *session, const icseg_dataset *dataset, const icseg_eval_options *options,
                             const icseg_progress *progress, icseg_confusion *out, icseg_error *error) {
     return icseg_evaluate_group(session, dataset, options, NULL, progress, out, error);
+}
+
+/* -- with a file of the results */
+
+static void put_image(void *user, int64_t index, const icseg_image_result *result) {
+    (void)index;
+    icseg_image_results_add(user, result);
+}
+
+icseg_status icseg_evaluate_images(icseg_session *session, const icseg_dataset *dataset,
+                                   const icseg_eval_options *options, icseg_group *group,
+                                   const icseg_progress *progress, const char *images, icseg_confusion *out,
+                                   icseg_error *error) {
+    icseg_string text = {0};
+    ICSEG_NEED(out);
+    *out = (icseg_confusion){0};
+    ICSEG_NEED(session);
+    ICSEG_NEED(dataset);
+    ICSEG_NEED(images);
+    icseg_image_results_begin(&text, -1, icseg_dataset_count(dataset), icseg_model_class_names(session->model),
+                              session->model->config.num_classes);
+    icseg_status status = icseg_evaluate_each(session, dataset, options, group, progress, put_image, &text, out, error);
+    if (status == ICSEG_OK && text.failed) status = icseg_fail_memory_in(error, text.size, images);
+    if (status == ICSEG_OK && icseg_group_rank(group) == 0)
+        status = icseg_file_write(images, text.data, text.size, error);
+    icseg_string_close(&text);
+    status = icseg_group_agree(group, status, error);
+    if (status != ICSEG_OK) icseg_confusion_close(out);
+    return status;
 }

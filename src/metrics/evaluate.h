@@ -5,9 +5,11 @@
 
 #include "group/group.h"
 #include "icseg/evaluate.h"
+#include "metrics/image_results.h"
 
-/* Receives the labelled pixels of an image and how many of them are predicted right. */
-typedef void (*icseg_evaluated_image)(void *user, int64_t index, int64_t labelled, int64_t correct);
+/* Receives what was counted in an image; valid during the call. The name is the path below the folders that all images
+ * have in common. */
+typedef void (*icseg_evaluated_image)(void *user, int64_t index, const icseg_image_result *result);
 
 /* As icseg_evaluate; calls `each` for every image, in order. The processes of a group, or NULL, divide the images among
  * them; each of them gets the whole result. */

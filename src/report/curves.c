@@ -10,9 +10,6 @@
 #include "report/plot.h"
 #include "report/sections.h"
 
-/* Loss curves that span more than this factor are drawn on a logarithmic axis. */
-static const double LOG_SPAN = 30;
-
 static void put_figure(icseg_string *out, const char *label, const char *value, const char *unit, const char *note) {
     icseg_string_printf(
         out, "<div class=\"card\"><span class=\"label\">%s</span><span class=\"value\">%s<small>%s</small></span>",
@@ -164,19 +161,6 @@ static icseg_series step_series(columns *c, const char *name, size_t offset, int
                           .smooth = smooth};
 }
 
-static bool needs_log_axis(const icseg_series *series, size_t count) {
-    double low = (double)INFINITY, high = 0;
-    for (size_t s = 0; s < count; s++)
-        for (size_t i = 0; series[s].y && i < series[s].count; i++) {
-            double y = series[s].y[i];
-            if (!isfinite(y)) continue;
-            if (y <= 0) return false;
-            low = fmin(low, y);
-            high = fmax(high, y);
-        }
-    return high > low * LOG_SPAN;
-}
-
 static icseg_status put_plot(columns *c, icseg_plot plot, icseg_error *error) {
     if (c->failed) return icseg_fail_memory(error, (size_t)c->page->log->steps * sizeof(double), "the report's curves");
     plot.width = 560;
@@ -204,7 +188,7 @@ static icseg_status put_losses(columns *c, icseg_error *error) {
                     (icseg_plot){.title = "Loss",
                                  .series = series,
                                  .count = (size_t)log->parts,
-                                 .log_y = needs_log_axis(series, (size_t)log->parts),
+                                 .log_y = icseg_plot_needs_log(series, (size_t)log->parts),
                                  .from_zero = true},
                     error);
 }
@@ -270,7 +254,7 @@ icseg_status icseg_report_curves(const icseg_report_page *page, icseg_error *err
     if (log->steps) {
         icseg_series lr = step_series(&c, "", offsetof(icseg_log_step, lr), 5, false);
         icseg_series norm = step_series(&c, "", offsetof(icseg_log_step, grad_norm), 3, true);
-        bool log_norm = needs_log_axis(&norm, 1);
+        bool log_norm = icseg_plot_needs_log(&norm, 1);
         ICSEG_TRY(
             put_plot(&c, (icseg_plot){.title = "Learning rate", .series = &lr, .count = 1, .from_zero = true}, error));
         ICSEG_TRY(put_plot(

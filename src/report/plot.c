@@ -13,6 +13,9 @@
 
 enum { MAX_TICKS = 16, MARGIN_LEFT = 46, MARGIN_RIGHT = 14, MARGIN_TOP = 10, MARGIN_BOTTOM = 26, MIN_SMOOTHED = 20 };
 
+/* Curves that span more than this factor need a logarithmic axis. */
+static const double LOG_SPAN = 30;
+
 int32_t icseg_plot_ticks(double low, double high, int32_t target, bool outside, double tick[16]) {
     double largest = fmax(fabs(low), fabs(high));
     if (!(high - low > 1e-9 * largest)) { /* a constant: put an axis around it */
@@ -355,4 +358,17 @@ icseg_status icseg_plot_svg(icseg_string *out, const icseg_plot *plot, icseg_err
     for (size_t i = 0; i < plot->count; i++) icseg_free(smoothed[i]);
     icseg_free(scratch);
     return status;
+}
+
+bool icseg_plot_needs_log(const icseg_series *series, size_t count) {
+    double low = (double)INFINITY, high = 0;
+    for (size_t s = 0; s < count; s++)
+        for (size_t i = 0; series[s].y && i < series[s].count; i++) {
+            double y = series[s].y[i];
+            if (!isfinite(y)) continue;
+            if (y <= 0) return false;
+            low = fmin(low, y);
+            high = fmax(high, y);
+        }
+    return high > low * LOG_SPAN;
 }

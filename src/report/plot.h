@@ -37,6 +37,9 @@ typedef struct icseg_plot {
  * many points it has. */
 icseg_status icseg_plot_svg(icseg_string *out, const icseg_plot *plot, icseg_error *error);
 
+/* Whether the values are above 0 and span so much that they need a logarithmic axis. */
+bool icseg_plot_needs_log(const icseg_series *series, size_t count);
+
 /* Finds about `target` round numbers, at most 16, for the ticks of an axis over [low, high]. With `outside`, the first
  * is
  * <= low and the last >= high; otherwise all are within. Returns their number. */

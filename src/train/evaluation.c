@@ -49,25 +49,47 @@ static icseg_status take_metrics(icseg_trainer *t, const icseg_metrics *m, icseg
     return ICSEG_OK;
 }
 
-/* The evaluation that collects the worst images. */
+/* The evaluation that collects the worst images and the results of all. */
 typedef struct collecting {
     const icseg_dataset *dataset;
     icseg_evaluation evaluation; /* borrows names and confusion matrix */
+    icseg_string images;         /* images.jsonl */
 } collecting;
 
-static void consider(void *user, int64_t index, int64_t labelled, int64_t correct) {
+static void consider(void *user, int64_t index, const icseg_image_result *result) {
     collecting *c = user;
     const char *name = icseg_path_name(icseg_dataset_image_path(c->dataset, index));
+    int64_t labelled = 0, correct = 0;
+    for (int32_t i = 0; i < result->count; i++) {
+        labelled += result->pixels[i].labelled;
+        correct += result->pixels[i].both;
+    }
     icseg_evaluation_consider(&c->evaluation, name, labelled, correct);
+    icseg_image_results_add(&c->images, result);
 }
 
-static icseg_status write_results(icseg_trainer *t, const icseg_evaluation *e, const icseg_metrics *m,
-                                  icseg_error *error) {
-    const char *path = icseg_run_path(&t->folder, "evaluation.json");
+static icseg_status write_results(icseg_trainer *t, const collecting *c, const icseg_metrics *m, icseg_error *error) {
+    const char *path = icseg_run_path(&t->folder, "evaluation.json"),
+               *images = icseg_run_path(&t->folder, "images.jsonl");
     if (!icseg_trainer_leads(t)) return ICSEG_OK;
-    if (!path) return icseg_fail_memory_in(error, 0, t->folder.path);
-    ICSEG_TRY(icseg_evaluation_write(e, path, error));
-    return icseg_trainer_write_report(t, e, m, true, error);
+    if (!path || !images || c->images.failed) return icseg_fail_memory_in(error, 0, t->folder.path);
+    ICSEG_TRY(icseg_file_write(images, c->images.data, c->images.size, error));
+    ICSEG_TRY(icseg_evaluation_write(&c->evaluation, path, error));
+    return icseg_trainer_write_report(t, &c->evaluation, m, true, error);
+}
+
+static icseg_status measure(icseg_trainer *t, collecting *c, icseg_metrics *out, icseg_error *error) {
+    const icseg_evaluation *e = &c->evaluation;
+    icseg_image_results_begin(&c->images, e->step, icseg_dataset_count(t->val), e->class_names, e->classes);
+    ICSEG_TRY(
+        icseg_evaluate_each(t->session, t->val, &t->eval, t->group, &t->progress, consider, c, &t->confusion, error));
+    c->evaluation.confusion = t->confusion;
+    ICSEG_TRY(icseg_group_agree(t->group, icseg_metrics_compute(out, &t->confusion, error), error));
+    icseg_status status = take_metrics(t, out, error);
+    if (status == ICSEG_OK) status = write_results(t, c, out, error);
+    status = icseg_group_agree(t->group, status, error);
+    if (status != ICSEG_OK) icseg_metrics_close(out);
+    return status;
 }
 
 icseg_status icseg_trainer_measure(icseg_trainer *t, icseg_metrics *out, icseg_error *error) {
@@ -81,17 +103,9 @@ icseg_status icseg_trainer_measure(icseg_trainer *t, icseg_metrics *out, icseg_e
     *out = (icseg_metrics){.struct_size = sizeof *out};
     ICSEG_TRY(icseg_trainer_check_equal(t, error));
     ICSEG_TRY(icseg_trainer_share_statistics(t, error));
-    ICSEG_TRY(
-        icseg_evaluate_each(t->session, t->val, &t->eval, t->group, &t->progress, consider, &c, &t->confusion, error));
-    c.evaluation.confusion = t->confusion;
-    ICSEG_TRY(icseg_group_agree(t->group, icseg_metrics_compute(out, &t->confusion, error), error));
-    icseg_status status = take_metrics(t, out, error);
-    if (status == ICSEG_OK) status = write_results(t, &c.evaluation, out, error);
-    status = icseg_group_agree(t->group, status, error);
-    if (status != ICSEG_OK) {
-        icseg_metrics_close(out);
-        return status;
-    }
+    icseg_status status = measure(t, &c, out, error);
+    icseg_string_close(&c.images);
+    ICSEG_TRY(status);
     t->confusion_step = t->state.step;
     t->state.eval_pending = false;
     return ICSEG_OK;

@@ -14,7 +14,7 @@
 
 static const char *const run_files[] = {
     "checkpoint.safetensors", "best.safetensors", "state.safetensors", "log.jsonl", "recipe.yaml",
-    "evaluation.json",        "report.html"};
+    "evaluation.json",        "images.jsonl",     "report.html"};
 enum { RUN_FILES = sizeof run_files / sizeof *run_files };
 
 const char *icseg_run_path(const icseg_run_folder *f, const char *name) {

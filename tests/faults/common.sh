@@ -104,7 +104,7 @@ is_whole_run_file() { # PATH NAME
         cmp -s <(head -n "$lines" "$1" | without_times) <(head -n "$lines" "$base/new/train/run/log.jsonl" | without_times) ;;
     recipe.yaml) same_recipe "$1" ;;
     report.html) is_complete_report "$1" ;;
-    evaluation.json) [ "$(tail -c 3 "$1")" = ']}' ] ;;
+    evaluation.json | images.jsonl) [ "$(tail -c 3 "$1")" = ']}' ] ;;
     *) false ;;
     esac
 }

@@ -60,9 +60,11 @@ for mpi in "${launchers[@]}"; do
     check "$mpi: the same bytes again" cmp "$work/${mpi}0/checkpoint.safetensors" "$work/${mpi}again/checkpoint.safetensors"
 
     # Evaluation and prediction
-    expect 0 '' icseg eval "$work/one0/checkpoint.safetensors" --data "$work/data" --json "$work/alone.json"
-    expect 0 'mIoU' start 3 "$program" eval "$work/one0/checkpoint.safetensors" --data "$work/data" --json "$work/$mpi.json"
+    expect 0 '' icseg eval "$work/one0/checkpoint.safetensors" --data "$work/data" --json "$work/alone.json" --images "$work/alone.jsonl"
+    expect 0 'mIoU' start 3 "$program" eval "$work/one0/checkpoint.safetensors" --data "$work/data" --json "$work/$mpi.json" \
+        --images "$work/$mpi.jsonl"
     check "$mpi: the same metrics" cmp "$work/alone.json" "$work/$mpi.json"
+    check "$mpi: the same results of images" cmp "$work/alone.jsonl" "$work/$mpi.jsonl"
     expect 0 '' icseg predict "$work/one0/checkpoint.safetensors" "$work/data/images/val" --out "$work/labels" --json
     expect 0 '' start 3 "$program" predict "$work/one0/checkpoint.safetensors" "$work/data/images/val" --out "$work/labels_$mpi" --json
     check "$mpi: the same labels" diff -r "$work/labels" "$work/labels_$mpi"

@@ -16,7 +16,7 @@ without_times() { sed -E 's/"(seconds|images_per_s|peak_mib|date)":[^,}]*,?//g' 
 without_data() { sed 's/"data":"[^"]*"//'; } # one run begins with another folder
 same_run() {
     local file
-    for file in checkpoint.safetensors best.safetensors recipe.yaml evaluation.json; do
+    for file in checkpoint.safetensors best.safetensors recipe.yaml evaluation.json images.jsonl; do
         cmp "$1/$file" "$2/$file" || return 1
     done
     diff <(without_times "$1/log.jsonl" | without_data) <(without_times "$2/log.jsonl" | without_data)
@@ -31,10 +31,10 @@ expect 0 '^Usage: icseg train RECIPE' icseg train --help
 expect 0 '^    0  sky ' train --out "$work/whole"
 quiet() { train "$@" 2>/dev/null; }
 expect 0 'aAcc \|   mIoU' quiet --out "$work/whole" --resume
-for file in checkpoint.safetensors best.safetensors log.jsonl recipe.yaml evaluation.json report.html; do
+for file in checkpoint.safetensors best.safetensors log.jsonl recipe.yaml evaluation.json images.jsonl report.html; do
     check "$file is there" test -s "$work/whole/$file"
 done
-check 'there are no other files' test "$(ls -A "$work/whole" | wc -l)" = 6
+check 'there are no other files' test "$(ls -A "$work/whole" | wc -l)" = 7
 check 'a line for every second step, the last and six evaluations' test "$(wc -l <"$work/whole/log.jsonl")" = 28
 
 # Killed: before the first checkpoint, between two, around evaluations, twice in one run, late, many times.
@@ -97,7 +97,7 @@ chmod 555 "$work/one"
 expect 1 "$work/one/.*: Permission denied" powerless "$program" train "$work/tiny.yaml" --out "$work/one" --resume
 chmod 755 "$work/one"
 check 'the old files are intact' test "$(cat "$work"/one/*.safetensors | cksum)" = "$sum_before"
-check 'no partial files are left' test "$(ls -A "$work/one" | wc -l)" = 6
+check 'no partial files are left' test "$(ls -A "$work/one" | wc -l)" = 7
 
 # Other weights to start from.
 expect 0 'checkpoint.safetensors: .*; ([0-9]+) of \1 tensors loaded$' \

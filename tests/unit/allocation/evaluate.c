@@ -31,6 +31,14 @@ icseg_status call_icseg_evaluate_group(icseg_error *error) {
     icseg_confusion_close(&out);
     return status;
 }
+icseg_status call_icseg_evaluate_images(icseg_error *error) {
+    icseg_confusion out = {.count = BAD};
+    icseg_status status = icseg_evaluate_images(shared.session, shared.dataset, NULL, NULL, NULL,
+                                                alloc_path("images.jsonl"), &out, error);
+    assert_true((out.count != NULL) == (status == ICSEG_OK));
+    icseg_confusion_close(&out);
+    return status;
+}
 
 OPENS(icseg_recipe_open_preset, icseg_recipe *, icseg_recipe_close, "tiny-resnet")
 OPENS(icseg_recipe_open, icseg_recipe *, icseg_recipe_close, alloc_path("recipe.yaml"))

@@ -146,6 +146,8 @@ int alloc_open(void **state) {
     alloc_shell("mkdir", "old_run");
     ok(icseg_recipe_write(shared.recipe, alloc_path("old_run/recipe.yaml"), &plain));
     write_text("old_run/log.jsonl", "{\"type\": \"start\", \"recipe\": \"tiny.yaml\"}\n");
+    write_text("old_run/images.jsonl", "{\"version\": 1, \"images\": 1, \"classes\": [\"sky\"]}\n"
+                                       "{\"image\": \"a.jpg\", \"pixels\": [[0, 4, 4, 4]]}\n");
     return 0;
 }
 
