@@ -51,7 +51,8 @@ def random_case(r: random.Random):
               contrast_selection=r.choice(["hard", "hard", "semi_hard", "random"]),
               contrast_strides=tuple(s for s in strides if r.random() < 0.4),
               dense_embeddings=r.choice(["attention", "values"]), score_logits=r.choice([0.0, 0.5]),
-              dice_weight=r.choice([0.0, 0.0, 1.0]), lovasz_weight=r.choice([0.0, 0.0, 1.0]))
+              dice_weight=r.choice([0.0, 0.0, 1.0]), lovasz_weight=r.choice([0.0, 0.0, 1.0]),
+              align_source=r.choice(["level", "embeddings"]))
     kw["prompt_depth"] = r.randint(1, kw["text_layers"])
     if kw["contrast_anchor"] != "image" and (not kw["contrast_strides"] or own in kw["contrast_strides"]):
         kw["contrast_memory"] = r.choice([0, 0, 1, 3])

@@ -72,6 +72,13 @@ typedef enum icseg_dense_embeddings {
     ICSEG_DENSE_EMBEDDINGS_VALUES     /**< the attention's values: each position's own (MaskCLIP, arXiv 2112.01071) */
 } icseg_dense_embeddings;
 
+/** What the score maps at other strides than the embedding stride compare with the text. */
+typedef enum icseg_align_source {
+    ICSEG_ALIGN_FROM_LEVEL,     /**< a projection of the level's features; the text is projected as well */
+    ICSEG_ALIGN_FROM_EMBEDDINGS /**< the embeddings of the embedding stride, resized, plus a projection of the level's
+                                     features that starts at zero */
+} icseg_align_source;
+
 /** Activation of CLIP's transformers. The weights do not tell which one they were trained with. */
 typedef enum icseg_clip_activation {
     ICSEG_CLIP_QUICK_GELU, /**< x sigmoid(1.702 x): OpenAI's models */
@@ -140,9 +147,10 @@ typedef struct icseg_config {
     int32_t ohem_least;                /**< decode loss: but as many of each image count, the hardest ones */
     icseg_class_weights class_weights; /**< decode loss: weights of the classes */
     icseg_dense_embeddings dense_embeddings; /**< image encoder: embeddings of positions */
-    double score_logits;  /**< decoder: weight of the score maps' mean, over tau, in the logits; 0: none */
-    double dice_weight;   /**< decode loss: weight of the Dice loss, which is added; 0: none */
-    double lovasz_weight; /**< decode loss: weight of the Lovasz-softmax loss, which is added; 0: none */
+    double score_logits;             /**< decoder: weight of the score maps' mean, over tau, in the logits; 0: none */
+    double dice_weight;              /**< decode loss: weight of the Dice loss, which is added; 0: none */
+    double lovasz_weight;            /**< decode loss: weight of the Lovasz-softmax loss, which is added; 0: none */
+    icseg_align_source align_source; /**< score maps at other strides than the embedding stride */
 } icseg_config;
 
 /** Initialises an icseg_config: `icseg_config c = {ICSEG_CONFIG_INIT};` */

@@ -18,6 +18,7 @@ const char *const icseg_contrast_anchor_words[] = {"text", "image", "both", NULL
 const char *const icseg_contrast_selection_words[] = {"hard", "semi_hard", "random", NULL};
 const char *const icseg_class_weights_words[] = {"none", "inverse", "effective", "given", NULL};
 const char *const icseg_dense_embeddings_words[] = {"attention", "values", NULL};
+const char *const icseg_align_source_words[] = {"level", "embeddings", NULL};
 const int32_t icseg_strides[ICSEG_LEVELS] = {4, 8, 16, 32};
 
 /* When a field is used. A checkpoint may hold anything in a field that its model does not use. */
@@ -107,6 +108,7 @@ icseg_config icseg_config_default(void) {
         .score_logits = 0.0,
         .dice_weight = 0.0,
         .lovasz_weight = 0.0,
+        .align_source = ICSEG_ALIGN_FROM_LEVEL,
     };
 }
 
@@ -175,7 +177,7 @@ static bool is_used(usage use, const icseg_config *c) {
     case PROMPT_DECODER: return icseg_config_decodes_prompts(c);
     case REGIONS: return c->prompt == ICSEG_PROMPT_INSTANCE && c->prompt_source == ICSEG_PROMPT_FROM_REGIONS;
     case POST: return c->post_prompt;
-    case PROJECTED: return projected;
+    case PROJECTED: return projected && c->align_source == ICSEG_ALIGN_FROM_LEVEL;
     case CONTRAST: return c->contrast_weight > 0;
     case OHEM: return c->ohem_threshold > 0;
     }

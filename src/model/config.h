@@ -16,6 +16,7 @@ extern const char *const icseg_contrast_anchor_words[];
 extern const char *const icseg_contrast_selection_words[];
 extern const char *const icseg_class_weights_words[];
 extern const char *const icseg_dense_embeddings_words[];
+extern const char *const icseg_align_source_words[];
 extern const int32_t icseg_strides[ICSEG_LEVELS];
 
 /* The fields of icseg_config as options: names as in the JSON, limits, descriptions. */

@@ -129,6 +129,10 @@ FIELD(dice_weight, dice_weight, FLOAT, ALWAYS,
       "decode loss: adds the Dice loss of the batch's classes, times this; 0: does not", LOSS_WEIGHT)
 FIELD(lovasz_weight, lovasz_weight, FLOAT, ALWAYS,
       "decode loss: adds the Lovasz-softmax loss of the batch's classes, times this; 0: does not", LOSS_WEIGHT)
+FIELD(align_source, align_source, WORD, ALWAYS,
+      "score maps at other strides: level: from the level's features; embeddings: from the embeddings of the embedding "
+      "stride, resized, plus a projection of the level's features that starts at zero",
+      .words = icseg_align_source_words)
 
 #undef SIZE
 #undef HEADS

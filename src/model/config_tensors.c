@@ -110,7 +110,8 @@ static icseg_status check_decoder(const check *c) {
     const icseg_config *g = c->config;
     bool projected = false;
     for (int i = 0; i < ICSEG_LEVELS; i++) projected |= g->align[i] && i != icseg_config_embed_level(g);
-    if (projected) ICSEG_TRY(check_size(c, "align_dim", g->align_dim, "align.text.weight", 0));
+    if (projected && g->align_source == ICSEG_ALIGN_FROM_LEVEL)
+        ICSEG_TRY(check_size(c, "align_dim", g->align_dim, "align.text.weight", 0));
     ICSEG_TRY(check_size(c, "fpn_dim", g->fpn_dim, "decoder.neck.lateral_convs.0.conv.weight", 0));
     if (g->class_weights != ICSEG_CLASS_WEIGHTS_NONE)
         ICSEG_TRY(check_size(c, "num_classes", g->num_classes, "loss.class_weight", 0));

@@ -22,7 +22,7 @@ static icseg_error error;
     "\"contrast_selection\": \"hard\", \"contrast_strides\": [], \"contrast_tau\": 0.0, \"contrast_memory\": 0, "      \
     "\"label_smoothing\": 0.0, \"focal_gamma\": 0.0, \"ohem_threshold\": 0.0, \"ohem_least\": 10000, "                 \
     "\"class_weights\": \"none\", \"dense_embeddings\": \"attention\", \"score_logits\": 0.0, "                        \
-    "\"dice_weight\": 0.0, \"lovasz_weight\": 0.0"
+    "\"dice_weight\": 0.0, \"lovasz_weight\": 0.0, \"align_source\": \"level\""
 #define TINY_TEXT                                                                                                      \
     "\"pos_grid\": 3, \"embed_dim\": 48, \"text_width\": 32, \"text_heads\": 4, \"text_layers\": 2, "                  \
     "\"vocab_size\": 64, \"context_length\": 24, "
@@ -298,6 +298,7 @@ static void configurations_that_cannot_work_are_refused(void **state) {
         {"{\"ohem_threshold\": 0.7, \"ohem_least\": 0}", "\"ohem_least\" = 0"},
         {"{\"class_weights\": \"some\"}", "\"class_weights\" = \"some\" is not accepted"},
         {"{\"dense_embeddings\": \"keys\"}", "\"dense_embeddings\" = \"keys\" is not accepted"},
+        {"{\"align_source\": \"text\"}", "\"align_source\" = \"text\" is not accepted"},
         {"{\"score_logits\": -1}", "\"score_logits\" = -1"},
         {"{\"dice_weight\": -1}", "\"dice_weight\" = -1"},
         {"{\"lovasz_weight\": 1e31}", "\"lovasz_weight\" = 1e+31"},

@@ -72,6 +72,7 @@ static void a_file_computes_what_the_model_does(void **state) {
         {"tiny-vit", "{\"prompt_source\": \"global\", \"prompt_depth\": 2}"},
         {"tiny-resnet", "{\"dense_embeddings\": \"values\", \"score_logits\": 0.5}"},
         {"tiny-vit", "{\"dense_embeddings\": \"values\", \"score_logits\": 0.5}"},
+        {"tiny-resnet", "{\"align_source\": \"embeddings\"}"},
     };
     const char *path = test_scratch("model.onnx");
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -69,6 +69,8 @@ static void a_dice_loss(void **state) { (void)state, agrees("resnet_dice"); }
 static void a_lovasz_loss(void **state) { (void)state, agrees("resnet_lovasz"); }
 static void a_focal_loss_with_class_weights(void **state) { (void)state, agrees("resnet_focal"); }
 static void resnet_with_values_and_scores_in_the_logits(void **state) { (void)state, agrees("resnet_values"); }
+static void resnet_with_refined_embeddings(void **state) { (void)state, agrees("resnet_refined"); }
+static void vit_with_refined_embeddings(void **state) { (void)state, agrees("vit_refined"); }
 static void vit_with_values_and_scores_in_the_logits(void **state) { (void)state, agrees("vit_values"); }
 static void vit_with_a_memory(void **state) { (void)state, agrees("vit_memory"); }
 static void vit_with_patch_32(void **state) { (void)state, agrees("vit_patch32"); }
@@ -137,6 +139,8 @@ int main(void) {
         cmocka_unit_test(vit_with_a_memory),
         cmocka_unit_test(resnet_with_values_and_scores_in_the_logits),
         cmocka_unit_test(vit_with_values_and_scores_in_the_logits),
+        cmocka_unit_test(resnet_with_refined_embeddings),
+        cmocka_unit_test(vit_with_refined_embeddings),
         cmocka_unit_test(smoothing_weights_and_mining),
         cmocka_unit_test(a_focal_loss_with_class_weights),
         cmocka_unit_test(a_dice_loss),
