@@ -275,6 +275,10 @@ ICSEG_CLASS_WEIGHTS_GIVEN = 3
 ICSEG_DENSE_EMBEDDINGS_ATTENTION = 0
 ICSEG_DENSE_EMBEDDINGS_VALUES = 1
 
+# enum icseg_align_source
+ICSEG_ALIGN_FROM_LEVEL = 0
+ICSEG_ALIGN_FROM_EMBEDDINGS = 1
+
 # enum icseg_clip_activation
 ICSEG_CLIP_QUICK_GELU = 0
 ICSEG_CLIP_GELU = 1
@@ -341,6 +345,7 @@ class icseg_config(Structure):
     score_logits: float
     dice_weight: float
     lovasz_weight: float
+    align_source: int
     _fields_ = [
         ("struct_size", c_size_t),
         ("backbone", c_int),
@@ -397,6 +402,7 @@ class icseg_config(Structure):
         ("score_logits", c_double),
         ("dice_weight", c_double),
         ("lovasz_weight", c_double),
+        ("align_source", c_int),
     ]
 
 
@@ -2144,6 +2150,10 @@ ENUMS: dict[str, list[str]] = {
     "icseg_dense_embeddings": [
         "ICSEG_DENSE_EMBEDDINGS_ATTENTION",
         "ICSEG_DENSE_EMBEDDINGS_VALUES",
+    ],
+    "icseg_align_source": [
+        "ICSEG_ALIGN_FROM_LEVEL",
+        "ICSEG_ALIGN_FROM_EMBEDDINGS",
     ],
     "icseg_clip_activation": [
         "ICSEG_CLIP_QUICK_GELU",
