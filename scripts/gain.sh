@@ -26,10 +26,10 @@ counts=${COUNTS:-50 200 1000} seeds=${SEEDS:-0 1 2 3 4} init=${INIT:-$work/clip/
 all="fpn denseclip icpc icpc-prompts icpc-scales icpc-contrast text text+prompts text+scales text+contrast"
 variants=${VARIANTS:-$all}
 
-one_scale="model.align_strides=32 model.align_weights={32:0.4}"
+one_scale="model.align_strides=32 model.align_weights={32:0.4} model.score_logits=0"
 settings() { # VARIANT: what differs from the recipe, which is ICPC
     case $1 in
-    fpn) echo "model.prompt=template model.align_strides=[] model.align_weights={} model.contrast_weight=0" ;;
+    fpn) echo "model.prompt=template model.align_strides=[] model.align_weights={} model.contrast_weight=0 model.score_logits=0" ;;
     denseclip) echo "model.prompt=static model.post_prompt=true $one_scale model.contrast_weight=0" ;;
     icpc) ;;
     icpc-prompts) echo "model.prompt=static" ;;

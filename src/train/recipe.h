@@ -42,7 +42,7 @@ typedef struct icseg_recipe_settings {
         int32_t band_count, bands[3]; /* icseg_image_values */
         double value_range[2];
         const char *class_weights; /* file, with model.class_weights given; "": none */
-        int32_t loader_threads; /* 0: one, two from 8 cores on */
+        int32_t loader_threads;    /* 0: one, two from 8 cores on */
     } data;
     icseg_augment_options augment;
     struct {
