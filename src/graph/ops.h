@@ -131,8 +131,8 @@ icseg_value icseg_upsampled_cross_entropy(icseg_graph *g, icseg_value logits, ic
  * the labelled pixels of the batch, p: softmax of the logits upsampled bilinearly, y_c: 1 where the label is c, else 0.
  * logits (B, h, w, K) -> (1); 0 without a labelled pixel. */
 icseg_value icseg_dice_loss(icseg_graph *g, icseg_value logits, icseg_value labels, float weight);
-/* weight * the mean over the classes of the labels of the Lovasz extension of the Jaccard loss at the errors |y_c -
- * p_c| of the labelled pixels (arXiv 1705.08790). Shapes as above. A group of processes is refused. */
+/* weight * the mean over the classes c of the labels of the Lovasz extension of the Jaccard loss (arXiv 1705.08790) at
+ * |y_c - p_c| of the labelled pixels. Shapes as above. A group of processes is refused. */
 icseg_value icseg_lovasz_loss(icseg_graph *g, icseg_value logits, icseg_value labels, float weight);
 typedef struct icseg_contrast_options {
     float tau, weight;

@@ -187,7 +187,7 @@ static double weigh_errors(const state *s, const lovasz *l, double size, float f
 #pragma omp parallel for schedule(static) num_threads(s->map.threads)
     for (int64_t chunk = 0; chunk < s->chunks; chunk++) {
         l->before[chunk] = 0;
-        for (int64_t i = chunk * CHUNK; i < chunk_end(s, chunk); i++) l->before[chunk] += l->order[i] & 1;
+        for (int64_t i = chunk * CHUNK; i < chunk_end(s, chunk); i++) l->before[chunk] += (int64_t)(l->order[i] & 1);
     }
     for (int64_t chunk = 0, before = 0; chunk < s->chunks; chunk++) {
         int64_t own = l->before[chunk];
