@@ -56,7 +56,7 @@ ICSEG_API icseg_status icseg_group_agree(icseg_group *group, icseg_status status
  *
  * @param group the group
  * @param count 0 or more
- * @param first receives the first of them
+ * @param first receives the index of the first of them; NULL: not needed
  * @return their number: all processes' shares together are `count` */
 ICSEG_API int64_t icseg_group_share(const icseg_group *group, int64_t count, int64_t *first);
 

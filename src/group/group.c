@@ -104,7 +104,7 @@ void icseg_group_forget_traffic(icseg_group *group) {
 
 int64_t icseg_group_share(const icseg_group *group, int64_t count, int64_t *first) {
     int64_t rank = icseg_group_rank(group), size = icseg_group_size(group), each = count / size, rest = count % size;
-    *first = rank * each + (rank < rest ? rank : rest);
+    if (first) *first = rank * each + (rank < rest ? rank : rest);
     return each + (rank < rest);
 }
 
