@@ -233,7 +233,7 @@ icseg_status icseg_group_gather_texts(icseg_group *g, const char *mine, char **a
     char *own = icseg_calloc_array((size_t)most, 1);
     *all = icseg_calloc_array((size_t)most, (size_t)icseg_group_size(g));
     icseg_status status = own && *all ? ICSEG_OK : icseg_fail_memory(error, (size_t)most, "the texts of all processes");
-    if (status == ICSEG_OK) memcpy(own, mine, strlen(mine));
+    if (status == ICSEG_OK) memcpy(own, mine, strlen(mine) + 1);
     if (status == ICSEG_OK) status = icseg_group_gather(g, own, (size_t)most, *all, error);
     icseg_free(own);
     if (status == ICSEG_OK) return ICSEG_OK;

@@ -132,6 +132,11 @@ icseg_status icseg_trainer_compare_processes(const icseg_trainer *t, icseg_error
 
 icseg_status icseg_trainer_check_group(const icseg_trainer *t, icseg_error *error) {
     int32_t batch = t->recipe->train.batch, size = icseg_group_size(t->group);
+    if (size > 1 && t->recipe->model.lovasz_weight > 0)
+        return icseg_fail_field(
+            error, ICSEG_ERROR_UNSUPPORTED, "model.lovasz_weight", ICSEG_REMEDY_SET_FIELD,
+            "model.lovasz_weight: the Lovasz loss sorts the pixels of the whole batch, which several "
+            "processes cannot do together; train with one process");
     if (batch % size == 0) return ICSEG_OK;
     return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "train.batch", ICSEG_REMEDY_SET_FIELD,
                             "train.batch is %d, which %d processes cannot share evenly; it is the batch of all of them "

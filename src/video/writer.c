@@ -16,6 +16,8 @@
 
 enum { FIRST_OPTIONS_SIZE = sizeof(icseg_video_writer_options), LEAST_SIDE = 16 };
 
+enum { PADDING = 64 }; /* bytes */
+
 struct icseg_video_writer {
     const icseg_av *av;
     char *path, *temporary; /* copies */
@@ -25,6 +27,7 @@ struct icseg_video_writer {
     AVPacket *packet;
     AVFrame *frame;
     struct SwsContext *scaler;
+    uint8_t *pixels;       /* a copy of the image with padding: swscale reads beyond the last pixel */
     int32_t width, height; /* of the images */
     double rate;           /* frames a second */
     int64_t next_time;     /* of the next frame at the earliest, in frames */
@@ -81,7 +84,9 @@ static icseg_status open_frame(icseg_video_writer *w, icseg_error *error) {
     w->frame->height = w->codec->height;
     w->scaler = w->av->sws_getCachedContext(NULL, w->codec->width, w->codec->height, AV_PIX_FMT_RGB24, w->codec->width,
                                             w->codec->height, w->codec->pix_fmt, SWS_BICUBIC, NULL, NULL, NULL);
-    if (!w->scaler || w->av->av_frame_get_buffer(w->frame, 0) < 0) return icseg_fail_memory_in(error, 0, w->path);
+    w->pixels = icseg_alloc((size_t)w->width * (size_t)w->height * 3 + PADDING);
+    if (!w->scaler || !w->pixels || w->av->av_frame_get_buffer(w->frame, 0) < 0)
+        return icseg_fail_memory_in(error, 0, w->path);
     return ICSEG_OK;
 }
 
@@ -151,7 +156,8 @@ static icseg_status add(icseg_video_writer *w, const icseg_image *image, int64_t
                           image->width, image->height, w->width, w->height);
     if (w->finished) return icseg_fail(error, ICSEG_ERROR_ARGUMENT, "%s: is already finished", w->path);
     if (w->av->av_frame_make_writable(w->frame) < 0) return icseg_fail_memory_in(error, 0, w->path);
-    const uint8_t *planes[4] = {image->data};
+    const uint8_t *planes[4] = {w->pixels};
+    memcpy(w->pixels, image->data, (size_t)image->width * (size_t)image->height * 3);
     int strides[4] = {3 * image->width};
     w->av->sws_scale(w->scaler, planes, strides, 0, w->codec->height, w->frame->data, w->frame->linesize);
     w->frame->pts = time > w->next_time ? time : w->next_time;
@@ -203,6 +209,7 @@ void icseg_video_writer_close(icseg_video_writer **writer) {
         w->av->sws_freeContext(w->scaler);
         if (!w->finished) (void)unlink(w->temporary);
     }
+    icseg_free(w->pixels);
     icseg_free(w->path);
     icseg_free(w->temporary);
     icseg_free(w);

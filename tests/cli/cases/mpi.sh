@@ -92,7 +92,7 @@ for mpi in "${launchers[@]}"; do
     # shellcheck disable=SC2046
     expect 2 'train.batch is 8, which 3 processes cannot share evenly' start 3 $(train) "$work/${mpi}none"
     # shellcheck disable=SC2046
-    expect 1 'model.lovasz_weight: .* train with one process' start 2 $(train) "$work/${mpi}none" --set model.lovasz_weight=1
+    expect 1 'error: model.lovasz_weight: .* train with one process' start 2 $(train) "$work/${mpi}none" --set model.lovasz_weight=1
     # shellcheck disable=SC2046
     expect 2 'already contains a run' start 2 $(train) "$work/${mpi}0"
     cat >"$work/differ.sh" <<'END'
