@@ -7,11 +7,10 @@ import ctypes
 import json
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Optional, Union, cast
 
 from . import _declarations as c
-from ._library import call, init, lib, owned_text, path_bytes, text_array, whole
+from ._library import call, init, lib, owned_text, path_bytes, path_text, text_array, whole
 from .progress import CallbackLike, Watch
 
 PathLike = Union[str, "os.PathLike[str]"]
@@ -43,7 +42,7 @@ def compare(
         resamples: how often the images are drawn again, for the intervals.
         top: so many of the images that differ most are listed.
         seed: of these draws.
-        html: also write a page with curves and tables.
+        html: also write a page with curves and tables. An old file is replaced completely or not at all.
         callback: as for `icseg.train`; stage "resample".
 
     Raises:
@@ -73,7 +72,8 @@ def compare(
         call("icseg_run_comparison_open", ctypes.byref(comparison), ctypes.byref(options), watch.pointer)
     try:
         if html is not None:
-            Path(html).write_text(_form(comparison, c.ICSEG_COMPARISON_HTML), encoding="utf-8")
+            page = _form(comparison, c.ICSEG_COMPARISON_HTML).encode()
+            call("icseg_file_write", path_bytes(html), page, len(page), file=path_text(html))
         return cast("dict[str, Any]", json.loads(_form(comparison, c.ICSEG_COMPARISON_JSON)))
     finally:
         lib.icseg_run_comparison_close(ctypes.byref(comparison))

@@ -70,3 +70,8 @@ def test_runs_that_cannot_be_compared(runs: list[Path], tmp_path: Path) -> None:
     (runs[0] / "images.jsonl").unlink()
     with pytest.raises(icseg.FileError, match="is missing"):
         icseg.compare(runs)
+
+
+def test_a_page_that_cannot_be_written_is_a_file_error(runs: list[Path], tmp_path: Path) -> None:
+    with pytest.raises(icseg.FileError, match="missing"):
+        icseg.compare(runs, resamples=100, html=tmp_path / "missing" / "c.html")

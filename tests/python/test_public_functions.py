@@ -19,7 +19,6 @@ NOT_USED = {
     "icseg_dataset_next": "iterating over an icseg.Dataset calls icseg_dataset_read",
     "icseg_dataset_sample_close": "belongs to icseg_dataset_next",
     "icseg_file_check_writable": "for files that a program writes itself",
-    "icseg_file_write": "for files that a program writes itself",
     "icseg_evaluate_group": "Python's functions work in one process",
     "icseg_group_abort": "Python's functions work in one process",
     "icseg_group_agree": "Python's functions work in one process",

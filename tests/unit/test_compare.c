@@ -200,9 +200,9 @@ static int remove_folder(void **state) {
 }
 
 static const char *run_path(const char *name) {
-    static char path[8][160];
+    static char path[32][160];
     static int next;
-    char *out = path[next++ % 8];
+    char *out = path[next++ % 32];
     snprintf(out, sizeof *path, "%s/%s", folder, name);
     return out;
 }
@@ -252,7 +252,7 @@ static icseg_run_comparison *compare(const char *const *runs, int32_t count, ics
 static void runs_with_one_recipe_form_a_group(void **state) {
     (void)state;
     make_run("lr=1_seed=1", "train.lr=1 train.seed=1 train.threads=2", first_images);
-    make_run("lr=1_seed=2", "train.lr=1 train.seed=2", better_images);
+    make_run("lr=1_seed=2", "train.lr=1 train.seed=2 pretrain.lr=0.5 train.eval_every=3", better_images);
     make_run("lr=2_seed=2", "train.lr=2 train.seed=2", better_images);
     make_run("lr=2_seed=1", "train.lr=2 train.seed=1", better_images);
     const char *runs[] = {run_path("lr=1_seed=1"), run_path("lr=2_seed=2"), run_path("lr=1_seed=2"),
@@ -293,19 +293,34 @@ static void runs_with_one_recipe_form_a_group(void **state) {
     icseg_run_comparison_close(&c);
 }
 
+static void paths_count_unless_they_are_ignored(void **state) {
+    (void)state;
+    const char *ignore[] = {"data.folder"};
+    make_run("here", "data.folder=/here train.seed=1", first_images);
+    make_run("there", "data.folder=/there train.seed=2", first_images);
+    const char *runs[] = {run_path("here"), run_path("there")};
+    icseg_run_comparison *c = compare(runs, 2, (icseg_compare_options){0});
+    assert_int_equal(c->group_count, 2);
+    assert_string_equal(c->keys[0], "data.folder");
+    icseg_run_comparison_close(&c);
+    c = compare(runs, 2, (icseg_compare_options){.ignore = ignore, .ignore_count = 1});
+    assert_int_equal(c->group_count, 1);
+    icseg_run_comparison_close(&c);
+}
+
 static void seeds_that_differ_are_not_paired(void **state) {
     (void)state;
     make_run("p10", "train.lr=1 train.seed=1", first_images);
     make_run("p11", "train.lr=1 train.seed=2", first_images);
     make_run("q1", "train.lr=2 train.seed=1", first_images);
     make_run("q2", "train.lr=2 train.seed=3", first_images);
-    make_run("q3", "train.lr=2 train.seed=1", first_images);
     const char *runs[] = {run_path("p10"), run_path("p11"), run_path("q1"), run_path("q2")};
     icseg_run_comparison *c = compare(runs, 4, (icseg_compare_options){0});
     assert_string_equal(c->groups[0].name, "p");
     assert_int_equal(c->groups[1].paired, 0);
     assert_int_equal(c->groups[1].image_count, 0);
     icseg_run_comparison_close(&c);
+    make_run("q3", "train.lr=2 train.seed=1", first_images);
     runs[3] = run_path("q3"); /* its seed occurs twice */
     c = compare(runs, 4, (icseg_compare_options){0});
     assert_int_equal(c->groups[1].paired, 0);
@@ -322,6 +337,19 @@ static void refused(const char *const *runs, int32_t count, icseg_compare_option
     assert_int_equal(icseg_run_comparison_open(&c, &options, NULL, &error), status);
     if (!strstr(error.message, problem)) fail_msg("%s; expected: %s", error.message, problem);
     assert_null(c);
+}
+
+static void runs_are_paired_by_seed_and_not_by_their_order(void **state) {
+    (void)state;
+    make_run("s1", "train.lr=1 train.seed=1", first_images);
+    make_run("s2", "train.lr=1 train.seed=2", better_images);
+    make_run("t2", "train.lr=2 train.seed=2", better_images);
+    make_run("t1", "train.lr=2 train.seed=1", first_images);
+    const char *runs[] = {run_path("s1"), run_path("s2"), run_path("t2"), run_path("t1")};
+    icseg_run_comparison *c = compare(runs, 4, (icseg_compare_options){0});
+    assert_int_equal(c->groups[1].paired, 2);
+    assert_true(c->groups[1].paired_deviation[ICSEG_SCORE_MIOU] == 0);
+    icseg_run_comparison_close(&c);
 }
 
 static void runs_that_cannot_be_paired_are_refused(void **state) {
@@ -482,12 +510,25 @@ static void the_csv_has_a_row_for_each_score(void **state) {
 
 static void the_page_is_escaped_and_complete(void **state) {
     (void)state;
-    icseg_run_comparison *c = two_groups();
+#define IMAGE(pixels)                                                                                                  \
+    "{\"version\": 1, \"images\": 1, \"classes\": [\"<x class\", \"<x b\"]}\n"                                         \
+    "{\"image\": \"<x image\", \"pixels\": " pixels "}\n"
+    make_run("<x 1", "data.folder=<x1", IMAGE("[[0,4,4,4]]"));
+    make_run("<x 2", "data.folder=<x2", IMAGE("[[0,0,4,0],[1,0,0,4]]"));
+    const char *runs[] = {run_path("<x 1"), run_path("<x 2")};
+    icseg_run_comparison *c = compare(runs, 2, (icseg_compare_options){0});
     char *text = describe(c, ICSEG_COMPARISON_HTML);
-    assert_null(strstr(text, "<i>&<"));
-    has(text, "&lt;i&gt;&amp;");
+    assert_null(strstr(text, "<x"));
+    has(text, "&lt;x class");
+    has(text, "&lt;x image");
+    has(text, "&lt;x1");
+    icseg_free(text);
+    icseg_run_comparison_close(&c);
+    c = two_groups();
+    text = describe(c, ICSEG_COMPARISON_HTML);
     has(text, "Validation mIoU");
     has(text, "<td data-v=\"0.425\">+42.50</td>");
+    has(text, "<th scope=\"row\" data-v=\"a.jpg\">a.jpg</th>");
     has(text, "</html>");
     icseg_free(text);
     icseg_run_comparison_close(&c);
@@ -540,7 +581,9 @@ int main(void) {
         cmocka_unit_test(equal_runs_differ_in_no_resample),
         cmocka_unit_test(too_many_resamples_are_refused_before_memory_is_taken),
         cmocka_unit_test(runs_with_one_recipe_form_a_group),
+        cmocka_unit_test(paths_count_unless_they_are_ignored),
         cmocka_unit_test(seeds_that_differ_are_not_paired),
+        cmocka_unit_test(runs_are_paired_by_seed_and_not_by_their_order),
         cmocka_unit_test(runs_that_cannot_be_paired_are_refused),
         cmocka_unit_test(wrong_options_are_refused),
         cmocka_unit_test(more_groups_than_colours_are_refused),
