@@ -87,7 +87,8 @@ bool icseg_group_failed_together(const icseg_group *group) { return group && gro
 
 int icseg_group_threads(const icseg_group *group) {
     int cores = icseg_cores();
-    if (!group || cores < sysconf(_SC_NPROCESSORS_ONLN)) return cores; /* the launcher has bound it to some of them */
+    bool bound = cores < sysconf(_SC_NPROCESSORS_ONLN) && !icseg_cores_have_quota(); /* the launcher chose its cores */
+    if (!group || bound) return cores;
     return cores > group->local_size ? cores / group->local_size : 1;
 }
 

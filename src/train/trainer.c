@@ -16,7 +16,7 @@
 
 /* -- opening */
 
-static icseg_status open_data(icseg_trainer *t, icseg_error *error) {
+static icseg_status open_splits(icseg_trainer *t, icseg_error *error) {
     const icseg_recipe_settings *r = t->recipe;
     ICSEG_TRY(icseg_recipe_open_train(&t->train, r, error));
     ICSEG_TRY(icseg_recipe_open_val(&t->val, r, error));
@@ -26,6 +26,11 @@ static icseg_status open_data(icseg_trainer *t, icseg_error *error) {
                                 "model.num_classes is %d, but %s has %d %s; leave it out to use that number",
                                 r->model.num_classes, r->data.folder, classes,
                                 icseg_plural(classes, "class", "classes"));
+    return ICSEG_OK;
+}
+
+static icseg_status open_data(icseg_trainer *t, icseg_error *error) {
+    ICSEG_TRY(icseg_group_agree(t->group, open_splits(t, error), error));
     ICSEG_TRY(icseg_trainer_compare_processes(t, error));
     icseg_status status = icseg_trainer_leads(t) ? icseg_trainer_check_data(t, error) : ICSEG_OK;
     ICSEG_TRY(icseg_group_agree(t->group, status, error));
