@@ -137,6 +137,35 @@ END
     check "$mpi: the stopped run is saved" grep -q 'stopped after step [0-9]* of 4000; the run is saved' "$scratch/stopped"
 done
 
+# Two network namespaces with host names of their own, which reach each other by TCP
+namespaces() {
+    [ "$(id -u)" = 0 ] && [[ " ${launchers[*]} " == *" openmpi "* ]] && command -v ip >/dev/null || return 1
+    a=icseg_a_$$ b=icseg_b_$$
+    ip netns add "$a" && ip netns add "$b" && ip link add v0 netns "$a" type veth peer name v1 netns "$b" &&
+        ip -n "$a" addr add 10.77.0.1/24 dev v0 && ip -n "$b" addr add 10.77.0.2/24 dev v1 &&
+        ip -n "$a" link set v0 up && ip -n "$b" link set v1 up && ip -n "$a" link set lo up && ip -n "$b" link set lo up
+}
+if namespaces 2>/dev/null; then
+    cat >"$work/agent.sh" <<END
+#!/bin/bash
+shift
+exec ip netns exec $b unshare --uts sh -c 'hostname other; exec sh -c "\$1"' sh "\$*"
+END
+    chmod +x "$work/agent.sh"
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    # shellcheck disable=SC2046
+    expect 0 'best mIoU' timeout 120 ip netns exec "$a" mpirun.openmpi --host 10.77.0.1:1,10.77.0.2:1 -n 2 \
+        --mca plm_rsh_agent "$work/agent.sh" --mca btl tcp,self --mca btl_tcp_if_include 10.77.0.0/24 \
+        --mca oob_tcp_if_include 10.77.0.0/24 $(train) "$work/network"
+    check "two network namespaces: the same bytes" cmp "$work/openmpi0/checkpoint.safetensors" "$work/network/checkpoint.safetensors"
+    sent=$(ip -n "$a" -s link show v0 | awk '/TX:/ { getline; print $1 }')
+    check "two network namespaces: gradients went through the network" [ "$sent" -gt 1000000 ]
+else
+    echo "mpi: skipped: two network namespaces, which need root, ip and Open MPI"
+fi
+ip netns del "${a:-}" 2>/dev/null
+ip netns del "${b:-}" 2>/dev/null
+
 # Without a launcher's variables, or with ICSEG_MPI=off, a process works alone
 ICSEG_MPI=off OMPI_COMM_WORLD_SIZE=2 expect 0 '' icseg eval "$work/one0/checkpoint.safetensors" --data "$work/data"
 ICSEG_MPI=lam OMPI_COMM_WORLD_SIZE=2 expect 2 'ICSEG_MPI is "lam"; expected openmpi, mpich, off, or the path' \
