@@ -314,7 +314,7 @@ static icseg_status start_runs(sweep *s, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* Takes notice of the processes that have ended; *running: how many have not. */
+/* Records the processes that have ended. *running: the number of those that have not. */
 static icseg_status end_runs(sweep *s, int *running, icseg_error *error) {
     icseg_status status = ICSEG_OK;
     *running = 0;

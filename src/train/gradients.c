@@ -27,7 +27,7 @@ struct icseg_gradient_sums {
     bool bf16;
     part *parts;
     bucket *buckets;
-    int64_t part_count, bucket_count, next; /* next: the first bucket that has not started */
+    int64_t part_count, bucket_count, next; /* next: the next bucket to send */
     void *buffer;                           /* f32 or bf16 */
 };
 
