@@ -144,7 +144,7 @@ static icseg_status check_options(const icseg_import_options *o, icseg_error *er
     if (!is_format(o->format)) return fail_option("format", error, "not a value of icseg_import_format");
     if (!(o->val_share >= 0 && o->val_share <= 0.9))
         return fail_option("val_share", error, "must be between 0 and 0.9");
-    if (o->split && (!o->split[0] || o->split[0] == '.' || strchr(o->split, '/')))
+    if (o->split && !icseg_import_is_split(o->split))
         return fail_option("split", error, "must be the name of a folder, without / and a leading dot");
     if (!icseg_folder_exists(o->source) && !icseg_file_exists(o->source))
         return icseg_fail(error, ICSEG_ERROR_IO, "%s: no such file or folder", o->source);

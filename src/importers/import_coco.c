@@ -149,6 +149,12 @@ static icseg_status name_splits(icseg_import *im, source_list *list, icseg_error
         source_file *f = &list->files[i];
         f->named = f->split != NULL;
         if (!f->named || (given && list->count == 1)) f->split = given ? given : "train";
+        if (!icseg_import_is_split(f->split))
+            return icseg_fail_field(
+                error, ICSEG_ERROR_DATA, "split", ICSEG_REMEDY_SET_FIELD,
+                "%s: the file's name contains the split \"%s\", which begins with a dot; rename it to "
+                "instances_SPLIT.json%s",
+                f->path, f->split, list->count == 1 ? ", or set the split" : "");
         im->split_used |= !f->named;
         for (size_t k = 0; k < i; k++) {
             const source_file *other = &list->files[k];
@@ -462,7 +468,7 @@ static icseg_status find_image(const coco *c, icseg_arena *arena, const char *na
     const char *root = c->file->folder, *stem = icseg_path_name(c->path);
     char split[NAME_MAX + 1];
     icseg_path_stem(stem, split, sizeof split);
-    const char *own = split_in(split);
+    const char *own = icseg_import_is_split(split_in(split)) ? split_in(split) : "";
     const char *folders[] = {icseg_arena_printf(arena, "%s/images/%s", root, own),
                              icseg_arena_printf(arena, "%s/%s", root, own),
                              icseg_arena_printf(arena, "%s/images", root),

@@ -212,7 +212,7 @@ static icseg_status begin_image(cvat *c, const XML_Char **attributes) {
     c->folder_name = icseg_arena_strdup(item->arena, subset && *subset ? subset : split);
     if (!item->name || !item->split || !item->source || !c->folder_name)
         return icseg_fail_memory_in(c->error, 0, c->path);
-    if (strchr(split, '/') || split[0] == '.' || strchr(c->folder_name, '/') || c->folder_name[0] == '.')
+    if (!icseg_import_is_split(split) || !icseg_import_is_split(c->folder_name))
         return fail_line(c, "the subset cannot be the name of a folder");
     ICSEG_TRY(read_integer(c, attributes, "width", 1, ICSEG_IMAGE_MAX_SIDE, &item->width));
     return read_integer(c, attributes, "height", 1, ICSEG_IMAGE_MAX_SIDE, &item->height);

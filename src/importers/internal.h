@@ -203,6 +203,8 @@ icseg_status icseg_import_find_image(icseg_import *im, icseg_arena *arena, icseg
 /* The split that a tool's subset becomes, in any case: "default" is train, "valid" and "validation" are val, and train,
  * val and test are themselves. Other names stay as they are. */
 const char *icseg_import_split_name(const char *subset);
+/* Whether a split's name can be that of a folder which readers of data sets see: without slashes and a leading dot. */
+bool icseg_import_is_split(const char *name);
 /* Whether a path stays below the folder from which it starts: it is relative, without ".." and backslashes. */
 bool icseg_import_is_inside(const char *path);
 /* The paths, relative to the folder, of all files below it with one of the extensions (NULL: all), sorted, in the

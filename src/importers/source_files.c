@@ -39,6 +39,8 @@ const char *icseg_import_split_name(const char *subset) {
     return subset;
 }
 
+bool icseg_import_is_split(const char *name) { return name[0] && name[0] != '.' && !strchr(name, '/'); }
+
 /* types NULL: any */
 static bool has_type(const char *name, const char *const *types) {
     for (; types && *types; types++)

@@ -256,6 +256,25 @@ static void memory_does_not_grow_with_the_file(void **state) {
     if (!ICSEG_EXACT_BLOCKS) assert_true(usage.ru_maxrss < LARGEST);
 }
 
+/* Readers of data sets do not see hidden folders, and the split ".." would be another folder. */
+static void a_split_with_a_leading_dot_is_refused(void **state) {
+    (void)state;
+    static const char *const names[] = {"annotations/instances_.train.json", "annotations/instances_...json"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char text[2048];
+        snprintf(text, sizeof text, "{%s, %s, %s}", images, categories, annotations);
+        test_write_text(&folder, names[i], text);
+        test_import_refuses(&options, i ? "instances_...json: the file's name contains the split \"..\""
+                                        : "instances_.train.json: the file's name contains the split \".train\"");
+        icseg_import_options named = options;
+        named.split = "val";
+        test_imports(&named, ICSEG_IMPORT_COCO, 2);
+        test_import_has(out, "val", "background dog cat", 0, "02200 02200 12200 12200");
+        test_import_remove(out);
+        assert_int_equal(unlink(test_path(&folder, names[i])), 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sections_may_be_in_any_order, open_folder, close_folder),
@@ -266,6 +285,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(invalid_json_is_reported_with_its_position, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(only_values_that_are_read_have_a_size_limit, open_folder, close_folder),
         cmocka_unit_test_setup_teardown(memory_does_not_grow_with_the_file, open_folder, close_folder),
+        cmocka_unit_test_setup_teardown(a_split_with_a_leading_dot_is_refused, open_folder, close_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
