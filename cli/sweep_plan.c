@@ -437,7 +437,8 @@ static icseg_status apply(const sweep_plan *plan, const sweep_settings *list, ic
 
 /* Relative paths are those of the current folder; the sweep may be continued from another one. */
 static icseg_status make_absolute(icseg_recipe *recipe, icseg_error *error) {
-    static const char *const keys[] = {"data.folder", "data.classes", "model.init", "model.merges"};
+    static const char *const keys[] = {"data.folder", "data.classes", "data.class_weights", "model.init",
+                                       "model.merges"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         char *value, path[PATH_MAX];
         TRY(icseg_recipe_get(recipe, keys[i], &value, error));

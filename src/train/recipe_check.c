@@ -115,6 +115,10 @@ static icseg_status check_augmentation(const icseg_recipe *recipe, icseg_error *
     if (augment->resize_long && augment->resize_long < augment->resize_short)
         return icseg_recipe_fail_key(recipe, "augment.resize_long", error, "%d is below augment.resize_short = %d",
                                      augment->resize_long, augment->resize_short);
+    if (augment->rare_temperature != icseg_augment_options_default().rare_temperature && !(augment->rare_samples > 0) &&
+        !(augment->copy_paste > 0))
+        return icseg_recipe_fail_key(recipe, "augment.rare_temperature", error,
+                                     "has no effect, because augment.rare_samples and augment.copy_paste are 0");
     icseg_status status = icseg_augment_check(augment, &found); /* its own limits */
     return status == ICSEG_OK ? ICSEG_OK : icseg_fail(error, ICSEG_ERROR_ARGUMENT, "augment: %s", found.message);
 }

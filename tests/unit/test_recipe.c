@@ -289,6 +289,9 @@ static void the_check_finds_contradictions_between_keys(void **state) {
                   ":4: train.min_lr: 1 is above train.lr = 0.0001");
     check_refuses(f, "model: {tokenizer: bytes}\naugment: {scale: [2, 1]}\n",
                   ":3: augment.scale: the smallest factor 2 is above the largest factor 1");
+    check_refuses(f, "model: {tokenizer: bytes}\naugment: {rare_temperature: 0.1}\n",
+                  ":3: augment.rare_temperature: has no effect, because augment.rare_samples and augment.copy_paste "
+                  "are 0");
     check_refuses(f, "model: {tokenizer: bytes}\naugment: {resize_long: 100}\n",
                   ":3: augment.resize_long: 100 is below augment.resize_short = 512");
     check_refuses(f, "model: {tokenizer: bytes}\neval: {stride: [512, 513]}\n",

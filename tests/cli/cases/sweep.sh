@@ -96,6 +96,17 @@ check 'nothing was trained' test "$before" = "$(files_of grid | grep -v seed=4)"
 cd sweeps
 expect 0 '12 of 12 runs are done already' icseg sweep grid.yaml --out ../grid --data ../data
 cd ..
+awk '{ print "1\t" $0 }' data/classes.txt >weights.tsv
+cat >sweeps/weighted.yaml <<'END'
+recipe: tiny.yaml
+out: weighted
+set: {model.class_weights: given, data.class_weights: weights.tsv}
+seeds: [0]
+END
+expect 0 ' done$' icseg sweep sweeps/weighted.yaml
+cd sweeps
+expect 0 'all 1 run|1 of 1 runs are done already' icseg sweep weighted.yaml --out ../weighted --data ../data --set data.class_weights=../weights.tsv
+cd ..
 refuse 2 'train.lr: cannot be set on the command line, because the runs of sweeps/grid.yaml differ in it \(line 6\)' \
     icseg sweep sweeps/grid.yaml --set train.lr=1
 mkdir -p foreign
