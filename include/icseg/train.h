@@ -7,7 +7,8 @@
  *     recipe.yaml              the recipe as used, with every value
  *     log.jsonl                a line for every step that is logged (train.log_every) and for every evaluation
  *     checkpoint.safetensors   the last weights (icseg_model_open), moments, step and the recipe: everything needed to
- *                              resume
+ *                              resume. With train.ema_decay these weights are the averages, and the raw weights are
+ *                              further tensors
  *     best.safetensors         the weights with the best validation mIoU; the earliest if several are equal
  *     evaluation.json          confusion matrix and worst images of the last evaluation
  *     images.jsonl             what the last evaluation counted in each image (icseg_run_comparison_open)
@@ -169,8 +170,9 @@ typedef enum icseg_train_due {
  * NULL. A resumed run may have an evaluation due. */
 ICSEG_API unsigned icseg_trainer_due(const icseg_trainer *trainer);
 
-/** Evaluates the current weights on the validation split, adds a line to log.jsonl, keeps the weights as
- * best.safetensors if they are the best, and writes evaluation.json, images.jsonl and report.html.
+/** Evaluates the current weights, or their average with train.ema_decay, on the validation split, adds a line to
+ * log.jsonl, keeps the weights as best.safetensors if they are the best, and writes evaluation.json, images.jsonl and
+ * report.html.
  *
  * @param trainer the trainer
  * @param out receives the metrics, which the caller closes; NULL: not needed
@@ -207,8 +209,9 @@ ICSEG_API icseg_status icseg_train_report(const char *run, const char *data, con
  * written */
 ICSEG_API icseg_status icseg_train_index(const char *folder, icseg_error *error);
 
-/** The model with the current weights, for sessions (icseg_session_open); NULL for NULL. It is borrowed. A step changes
- * its weights: run its sessions between steps, from the thread that steps. Close them before the trainer. */
+/** The model with the current weights, for sessions (icseg_session_open); NULL for NULL. With train.ema_decay they are
+ * the raw weights; the averages are in the files. It is borrowed. A step changes its weights: run its sessions between
+ * steps, from the thread that steps. Close them before the trainer. */
 ICSEG_API icseg_model *icseg_trainer_model(icseg_trainer *trainer);
 
 /** Steps completed, those of earlier processes of a resumed run included; 0 for NULL. */

@@ -16,7 +16,7 @@ enum { STATE_VERSION = 1 };
 static const char file_name[] = "checkpoint.safetensors";
 
 static icseg_trained trained(const icseg_pretraining *r) {
-    return (icseg_trained){icseg_towers_params(r->towers), r->adamw};
+    return (icseg_trained){.params = icseg_towers_params(r->towers), .adamw = r->adamw};
 }
 
 /* -- writing */

@@ -131,20 +131,21 @@ icseg_status icseg_trainer_set_budget(icseg_trainer *t, icseg_error *error) {
 }
 
 void icseg_trainer_say_needs(const icseg_trainer *t, size_t network) {
-    double weights = 0, trained = 0;
+    double weights = 0, trained = 0, averaged = 0;
     struct statvfs disk;
     for (int64_t i = 0; i < icseg_params_count(t->model->params); i++) {
         const icseg_param *p = icseg_params_at(t->model->params, i);
         weights += 4.0 * (double)p->count;
         if (p->options.trainable) trained += 4.0 * (double)p->count;
+        if (icseg_ema_other(t->ema, i)) averaged += 4.0 * (double)p->count;
     }
-    double memory = weights + 3 * trained + (double)network; /* gradients and two moments */
-    double files = 2 * weights + 2 * trained;                /* checkpoint and best */
+    double memory = weights + 3 * trained + averaged + (double)network; /* gradients and two moments */
+    double files = 2 * weights + 2 * trained + averaged;                /* checkpoint and best */
     icseg_trainer_say(t, "training takes at least %.0f MiB of memory and %.0f MiB of disk space in %s",
                       memory / (1 << 20), files / (1 << 20), t->folder.path);
     if (statvfs(t->folder.path, &disk) != 0) return;
     double free = (double)disk.f_bavail * (double)disk.f_frsize;
-    if (free < files + weights + 2 * trained) /* the largest file is written beside its earlier version */
+    if (free < files + weights + 2 * trained + averaged) /* the largest file is written beside its earlier version */
         icseg_trainer_warn(t, "%s: only %.0f MiB are free; the checkpoints may not fit", t->folder.path,
                            free / (1 << 20));
 }

@@ -92,6 +92,12 @@ static icseg_status measure(icseg_trainer *t, collecting *c, icseg_metrics *out,
     return status;
 }
 
+/* The model then has the same values in all processes. */
+static icseg_status agree_on_weights(icseg_trainer *t, icseg_error *error) {
+    ICSEG_TRY(icseg_trainer_check_equal(t, error));
+    return icseg_trainer_share_statistics(t, error);
+}
+
 icseg_status icseg_trainer_measure(icseg_trainer *t, icseg_metrics *out, icseg_error *error) {
     collecting c = {.dataset = t->val,
                     .evaluation = {.step = t->state.step,
@@ -101,9 +107,11 @@ icseg_status icseg_trainer_measure(icseg_trainer *t, icseg_metrics *out, icseg_e
     t->confusion_step = -1;
     icseg_confusion_close(&t->confusion);
     *out = (icseg_metrics){.struct_size = sizeof *out};
-    ICSEG_TRY(icseg_trainer_check_equal(t, error));
-    ICSEG_TRY(icseg_trainer_share_statistics(t, error));
-    icseg_status status = measure(t, &c, out, error);
+    ICSEG_TRY(agree_on_weights(t, error));
+    bool averages = icseg_ema_show(t->ema, true);
+    icseg_status status = t->ema ? agree_on_weights(t, error) : ICSEG_OK;
+    if (status == ICSEG_OK) status = measure(t, &c, out, error);
+    icseg_ema_show(t->ema, averages);
     icseg_string_close(&c.images);
     ICSEG_TRY(status);
     t->confusion_step = t->state.step;

@@ -1,27 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0
- * AdamW's moments in files, and checks of everything that a run trains. */
+ * AdamW's moments and raw weights in files, and checks of everything that a run trains. */
 #include "train/moments.h"
 
 #include <stdio.h>
 
 #include "base/finite.h"
 
-enum { MOMENTS = 2, NAME_SIZE = 600 };
+enum { FIRST, SECOND, OTHER, COPIES, NAME_SIZE = 600 };
 
-static const char *const prefix[MOMENTS] = {ICSEG_OPTIMISER_PREFIX "first.", ICSEG_OPTIMISER_PREFIX "second."};
+static const char *const prefix[COPIES] = {ICSEG_OPTIMISER_PREFIX "first.", ICSEG_OPTIMISER_PREFIX "second.",
+                                           ICSEG_OPTIMISER_PREFIX "raw."};
 
-static float *moment(const icseg_trained *t, int which, int64_t param) {
-    return which ? icseg_adamw_second_moment(t->adamw, param) : icseg_adamw_first_moment(t->adamw, param);
+/* NULL: the parameter has none. */
+static float *copy_of(const icseg_trained *t, int which, int64_t param) {
+    switch (which) {
+    case FIRST: return icseg_adamw_first_moment(t->adamw, param);
+    case SECOND: return icseg_adamw_second_moment(t->adamw, param);
+    default: return icseg_ema_other(t->ema, param);
+    }
 }
 
-/* Calls `act` for each moment of each parameter that is trained. */
+/* Calls `act` for each moment and raw copy of each parameter that has them. */
 typedef icseg_status (*action)(void *user, const char *name, const icseg_param *p, float *values, icseg_error *error);
 static icseg_status each(const icseg_trained *t, action act, void *user, icseg_error *error) {
     char name[NAME_SIZE];
-    for (int which = 0; which < MOMENTS; which++)
+    for (int which = 0; which < COPIES; which++)
         for (int64_t i = 0; i < icseg_params_count(t->params); i++) {
             const icseg_param *p = icseg_params_at(t->params, i);
-            float *values = moment(t, which, i);
+            float *values = copy_of(t, which, i);
             if (!values) continue;
             snprintf(name, sizeof name, "%s%s", prefix[which], p->name);
             ICSEG_TRY(act(user, name, p, values, error));
@@ -60,7 +66,7 @@ icseg_status icseg_moments_read(const icseg_trained *t, const icseg_safetensors 
 
 /* -- checks */
 
-/* The first value of a parameter or its moments that is not finite. */
+/* The first value of a parameter or its copies that is not finite. */
 typedef struct finding {
     const char *what; /* prefix of the parameter's name; NULL: all are finite */
     float value;
@@ -70,11 +76,12 @@ static finding find_not_finite(const icseg_trained *t, int64_t param) {
     const icseg_param *p = icseg_params_at(t->params, param);
     const struct {
         const char *what;
-        const float *values; /* NULL: not trained */
+        const float *values; /* NULL: there are none */
     } stored[] = {{"", p->data},
-                  {"AdamW's first moment of ", moment(t, 0, param)},
-                  {"AdamW's second moment of ", moment(t, 1, param)}};
-    for (int which = 0; which < 3; which++) {
+                  {"AdamW's first moment of ", copy_of(t, FIRST, param)},
+                  {"AdamW's second moment of ", copy_of(t, SECOND, param)},
+                  {icseg_ema_shown(t->ema) ? "the raw " : "the average of ", copy_of(t, OTHER, param)}};
+    for (size_t which = 0; which < sizeof stored / sizeof *stored; which++) {
         const float *values = stored[which].values;
         int64_t bad = values ? icseg_first_not_finite(values, p->count) : p->count;
         if (bad < p->count) return (finding){stored[which].what, values[bad]};
@@ -98,7 +105,7 @@ icseg_status icseg_trained_check(const icseg_trained *t, int64_t step, const cha
 icseg_status icseg_trained_check_read(const icseg_trained *t, const char *path, icseg_error *error) {
     for (int64_t i = 0; i < icseg_params_count(t->params); i++) {
         const icseg_param *p = icseg_params_at(t->params, i);
-        const float *second = moment(t, 1, i);
+        const float *second = copy_of(t, SECOND, i);
         finding bad = find_not_finite(t, i);
         if (bad.what)
             return icseg_fail(error, ICSEG_ERROR_FORMAT, "%s: damaged: %s%s contains %f", path, bad.what, p->name,
@@ -107,7 +114,7 @@ icseg_status icseg_trained_check_read(const icseg_trained *t, const char *path, 
             if (second[j] < 0)
                 return icseg_fail(error, ICSEG_ERROR_FORMAT,
                                   "%s: damaged: %s%s contains %g; a mean of squares cannot be negative", path,
-                                  prefix[1], p->name, (double)second[j]);
+                                  prefix[SECOND], p->name, (double)second[j]);
     }
     return ICSEG_OK;
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The state of AdamW in a file of weights: tensors "adamw.first.NAME" and "adamw.second.NAME", in memory layout. */
+ * The state of AdamW in a file of weights: tensors "adamw.first.NAME" and "adamw.second.NAME", in memory layout; and
+ * "adamw.raw.NAME", the raw values where the file's NAME is an average. */
 #ifndef ICSEG_TRAIN_MOMENTS_H
 #define ICSEG_TRAIN_MOMENTS_H
 
 #include "train/adamw.h"
 #include "tensor/safetensors.h"
+#include "train/ema.h"
 
 /* What a run trains. */
 typedef struct icseg_trained {
     const icseg_params *params;
     icseg_adamw *adamw;
+    icseg_ema *ema; /* NULL: no averages. The model has them while files are written and read */
 } icseg_trained;
 
 icseg_status icseg_moments_declare(const icseg_trained *t, icseg_safetensors_writer *writer, icseg_error *error);

@@ -168,12 +168,14 @@ icseg_status icseg_trainer_share_steps(icseg_trainer *t, icseg_error *error) {
     return ICSEG_OK;
 }
 
-static icseg_status share_moments(icseg_trainer *t, int64_t i, icseg_error *error) {
-    float *first = icseg_adamw_first_moment(t->adamw, i), *second = icseg_adamw_second_moment(t->adamw, i);
-    size_t bytes = (size_t)icseg_params_at(t->model->params, i)->count * sizeof *first;
-    if (!first || !second) return ICSEG_OK;
-    ICSEG_TRY(icseg_group_broadcast(t->group, first, bytes, error));
-    return icseg_group_broadcast(t->group, second, bytes, error);
+/* The moments and the average of a parameter. */
+static icseg_status share_copies(icseg_trainer *t, int64_t i, icseg_error *error) {
+    float *copies[] = {icseg_adamw_first_moment(t->adamw, i), icseg_adamw_second_moment(t->adamw, i),
+                       icseg_ema_other(t->ema, i)};
+    size_t bytes = (size_t)icseg_params_at(t->model->params, i)->count * sizeof **copies;
+    for (size_t c = 0; c < sizeof copies / sizeof *copies; c++)
+        if (copies[c]) ICSEG_TRY(icseg_group_broadcast(t->group, copies[c], bytes, error));
+    return ICSEG_OK;
 }
 
 icseg_status icseg_trainer_share_weights(icseg_trainer *t, icseg_error *error) {
@@ -186,7 +188,7 @@ icseg_status icseg_trainer_share_weights(icseg_trainer *t, icseg_error *error) {
         icseg_param *p = icseg_params_at(t->model->params, i);
         ICSEG_TRY(icseg_group_broadcast(t->group, p->data, (size_t)p->count * sizeof(float), error));
         p->version++;
-        if (updates > 0) ICSEG_TRY(share_moments(t, i, error));
+        if (updates > 0) ICSEG_TRY(share_copies(t, i, error));
     }
     return ICSEG_OK;
 }

@@ -150,6 +150,11 @@ static const icseg_option rows[] = {
     {"train.min_lr", FLOAT(train.min_lr), "learning rate at the end of the decay", ICSEG_AT_LEAST(0)},
     {"train.clip_norm", FLOAT(train.clip_norm), "limit of the gradient's global norm; 0 turns clipping off",
      ICSEG_AT_LEAST(0)},
+    {"train.ema_decay", FLOAT(train.ema_decay),
+     "decay of an exponential moving average of the weights and of running statistics, which evaluations, "
+     "best.safetensors and checkpoint.safetensors then contain, such as 0.999; smaller in the first steps; 0: no "
+     "average",
+     ICSEG_BETWEEN(0, 1), .open_high = true},
     {"train.freeze_bn", BOOL(train.freeze_bn),
      "freezes the running statistics of the image encoder's batch normalisation"},
     {"train.freeze_backbone", BOOL(train.freeze_backbone),

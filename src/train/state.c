@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * checkpoint.safetensors of a run: a model's checkpoint that also contains AdamW's moments, the run's counters
  * (metadata "icseg.state", JSON) and the recipe as used ("icseg.recipe", YAML). One file, so that weights and moments
- * are always of the same step. */
+ * are always of the same step. With averages, these are the weights, and the raw ones are beside the moments. */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ enum { STATE_VERSION = 1 };
 static const char file_name[] = "checkpoint.safetensors";
 static const char former_name[] = "state.safetensors"; /* of runs that began when weights were in a file of their own */
 
-static icseg_trained trained(const icseg_trainer *t) { return (icseg_trained){t->model->params, t->adamw}; }
+static icseg_trained trained(const icseg_trainer *t) { return (icseg_trained){t->model->params, t->adamw, t->ema}; }
 
 void icseg_trainer_fingerprint(const icseg_dataset *dataset, char out[ICSEG_FINGERPRINT]) {
     uint64_t hash = 1469598103934665603u; /* FNV-1a */
@@ -82,6 +82,7 @@ icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error) {
     ICSEG_TRY(check_finite(t, error));
     ICSEG_TRY(icseg_safetensors_writer_open(&writer, path, error));
     const icseg_trained all = trained(t);
+    bool averages = icseg_ema_show(t->ema, true);
     icseg_status status = icseg_model_declare(t->model, writer, error);
     if (status == ICSEG_OK) status = icseg_moments_declare(&all, writer, error);
     if (status == ICSEG_OK) status = set_metadata(t, writer, error);
@@ -90,6 +91,7 @@ icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error) {
     if (status == ICSEG_OK) status = icseg_moments_append(&all, writer, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_commit(writer, error);
     icseg_safetensors_writer_close(&writer);
+    icseg_ema_show(t->ema, averages);
     if (status == ICSEG_OK) unlink(former); /* older than the new file; usually it does not exist */
     return status;
 }
@@ -99,7 +101,10 @@ icseg_status icseg_trainer_write_best(icseg_trainer *t, icseg_error *error) {
     if (!icseg_trainer_leads(t)) return ICSEG_OK;
     if (!path) return icseg_fail_memory_in(error, 0, t->folder.path);
     ICSEG_TRY(check_finite(t, error));
-    return icseg_model_save(t->model, path, error);
+    bool averages = icseg_ema_show(t->ema, true);
+    icseg_status status = icseg_model_save(t->model, path, error);
+    icseg_ema_show(t->ema, averages);
+    return status;
 }
 
 /* -- reading */
@@ -392,7 +397,9 @@ icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *erro
     ICSEG_TRY_GOTO(read_counters(t, file, saved->settings.train.steps, &state, error));
     ICSEG_TRY_GOTO(compare_steps(t, &saved->settings, state.step, error));
     ICSEG_TRY_GOTO(icseg_model_read_params(t->model, file, "", false, error));
+    icseg_ema_expect_averages(t->ema);
     ICSEG_TRY_GOTO(icseg_moments_read(&all, file, state.step, error));
+    icseg_ema_show(t->ema, false);
     ICSEG_TRY_GOTO(icseg_trained_check_read(&all, path, error));
     t->state = state;
     ICSEG_TRY_GOTO(replace_best(t, error));

@@ -231,6 +231,7 @@ static icseg_status rehearse_step(icseg_trainer *t, icseg_error *error) {
     }
     icseg_adamw_gradient_norm(t->adamw);
     icseg_adamw_rehearse(t->adamw);
+    icseg_ema_rehearse(t->ema);
     return ICSEG_OK;
 }
 
@@ -287,6 +288,7 @@ icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, ics
     if (clip > 0 && out->gradient_norm > clip)
         scale *= clip / (out->gradient_norm + 1e-6); /* as PyTorch's clip_grad_norm_ */
     icseg_adamw_step(t->adamw, out->learning_rate, scale);
+    icseg_ema_update(t->ema, icseg_adamw_updates(t->adamw));
     out->step = ++t->state.step;
     return ICSEG_OK;
 }

@@ -75,7 +75,8 @@ static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
                                        r->data.reduce_zero_label};
     ICSEG_TRY(icseg_model_set_labels(t->model, &labels, error));
     ICSEG_TRY(open_session(t, error));
-    return icseg_adamw_open(&t->adamw, t->model->params, &adamw, error);
+    ICSEG_TRY(icseg_adamw_open(&t->adamw, t->model->params, &adamw, error));
+    return r->train.ema_decay > 0 ? icseg_ema_open(&t->ema, t->model->params, r->train.ema_decay, error) : ICSEG_OK;
 }
 
 /* Number of elements of the parameters, and of those that are trained. */
@@ -176,6 +177,7 @@ static icseg_status open_run(icseg_trainer *t, bool resume, icseg_error *error) 
     ICSEG_TRY(icseg_group_agree(t->group, open_model(t, error), error));
     ICSEG_TRY(icseg_group_agree(t->group, load_weights(t, resume, error), error));
     ICSEG_TRY(icseg_trainer_share_weights(t, error));
+    if (icseg_adamw_updates(t->adamw) == 0) icseg_ema_begin(t->ema);
     ICSEG_TRY(icseg_group_agree(t->group, say_model(t, error), error));
     ICSEG_TRY(icseg_trainer_set_budget(t, error));
     return icseg_group_agree(t->group, open_files(t, error), error);
@@ -251,6 +253,7 @@ void icseg_trainer_close(icseg_trainer **trainer) {
     icseg_rare_classes_close(&t->rare);
     icseg_gradient_sums_close(&t->sums);
     icseg_log_writer_close(&t->log);
+    icseg_ema_close(&t->ema);
     icseg_adamw_close(&t->adamw);
     icseg_session_close(&t->session);
     icseg_model_close(&t->model);

@@ -13,6 +13,7 @@
 #include "report/jsonl.h"
 #include "group/group.h"
 #include "train/adamw.h"
+#include "train/ema.h"
 #include "train/gradients.h"
 #include "train/recipe.h"
 #include "train/run_folder.h"
@@ -39,6 +40,7 @@ struct icseg_trainer {
     icseg_model *model;
     icseg_session *session; /* runs the model, in training and in evaluations */
     icseg_adamw *adamw;
+    icseg_ema *ema;           /* averages of the weights, which the model has in evaluations and files; NULL: none */
     icseg_rare_classes *rare; /* NULL: not needed */
     icseg_loader *loader;
     icseg_gradient_sums *sums; /* of the group; NULL: not needed yet */
@@ -99,9 +101,10 @@ icseg_status icseg_trainer_load_initial(icseg_trainer *t, icseg_error *error);
 
 /* -- state.c */
 
-/* Writes checkpoint.safetensors. Refuses weights that are not finite: ICSEG_ERROR_NUMERIC. */
+/* Writes checkpoint.safetensors, with the averages as the weights if there are any. Refuses weights that are not
+ * finite: ICSEG_ERROR_NUMERIC. */
 icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error);
-/* Writes best.safetensors alone. */
+/* Writes best.safetensors alone, also with the averages. */
 icseg_status icseg_trainer_write_best(icseg_trainer *t, icseg_error *error);
 icseg_status icseg_trainer_find_state(const icseg_trainer *t, bool *found, icseg_error *error);
 /* A hash that changes when images are added, removed or renamed: a step selects images by their position. */

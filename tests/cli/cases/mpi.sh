@@ -81,6 +81,16 @@ for mpi in "${launchers[@]}"; do
     expect 0 '' start 2 $(train) "$work/${mpi}local" --set train.sync_bn=false
     check "$mpi: batch norms of each process" bash -c "! '$weights' '$work/one0/checkpoint.safetensors' '$work/${mpi}local/checkpoint.safetensors' 1e-4"
 
+    # Averaged weights, also of batch norms that differ between the processes
+    # shellcheck disable=SC2046
+    [ -d "$work/average" ] || expect 0 '' $(train) "$work/average" --set train.ema_decay=0.8
+    # shellcheck disable=SC2046
+    expect 0 'best mIoU' start 2 $(train) "$work/${mpi}average" --set train.ema_decay=0.8
+    check "$mpi: the averaged weights of one process" alike "$work/average" "$work/${mpi}average" 1e-4
+    # shellcheck disable=SC2046
+    expect 0 'best mIoU' start 2 $(train) "$work/${mpi}local average" --set train.ema_decay=0.8 --set train.sync_bn=false
+    expect 0 'resumes after step 20' start 4 "$program" train --resume "$work/${mpi}average"
+
     # Another number of processes continues a run
     # shellcheck disable=SC2046
     expect 0 '' start 2 $(train) "$work/${mpi}half" --set train.power=0 --set train.steps=10

@@ -73,6 +73,20 @@ check 'it says how to resume' eval '! grep -q error "$scratch/caught" && grep -q
 check 'interrupted, resumed' train --out "$work/four" --resume
 check 'interrupted: the same run' same_run "$work/whole" "$work/four"
 
+# Averaged weights.
+expect 0 'aAcc' train --out "$work/average" --set train.ema_decay=0.9
+check 'the raw weights are in the checkpoint' grep -qa '"adamw.raw.visual.conv1.weight"' "$work/average/checkpoint.safetensors"
+check 'and not in the best' bash -c "! grep -qa adamw.raw '$work/average/best.safetensors'"
+check 'the losses are those of a run without an average' diff \
+    <(grep -o '"loss":{[^}]*}' "$work/whole/log.jsonl") <(grep -o '"loss":{[^}]*}' "$work/average/log.jsonl")
+check 'the evaluations are others' bash -c "! diff <(grep miou '$work/whole/log.jsonl') <(grep miou '$work/average/log.jsonl')"
+check 'averaged, interrupted' caught INT "$work/average in parts" '[ "$(lines "$work/average in parts")" -ge 7 ]' \
+    "$program" train "$work/tiny.yaml" --out "$work/average in parts" --set train.ema_decay=0.9
+check 'averaged, resumed' icseg train --resume "$work/average in parts"
+check 'averaged: the same run' same_run "$work/average" "$work/average in parts"
+expect 0 'checkpoint.safetensors: .*; ([0-9]+) of \1 tensors loaded$' \
+    train --out "$work/from average" --init "$work/average/checkpoint.safetensors" --set train.steps=3
+
 # Refusals.
 refuse 2 'whole: already contains a run \([a-z.]+\); choose another directory or resume the run with --resume$' train --out "$work/whole"
 refuse 2 'steps' train --out "$work/five" --set train.stepz=5
