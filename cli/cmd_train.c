@@ -48,8 +48,9 @@ static icseg_status print_result(const char *out, const icseg_train_result *resu
     if (status == ICSEG_OK)
         status = icseg_metrics_table(result->metrics, icseg_model_class_names(model), &table, error);
     if (status == ICSEG_OK) {
-        printf("%s\nbest mIoU %.2f after step %lld of %lld\n", table, 100 * result->best_miou,
-               (long long)result->best_step, (long long)result->steps);
+        printf("%s\nbest mIoU %.2f after step %lld of %lld%s\n", table, 100 * result->best_miou,
+               (long long)result->best_step, (long long)result->steps,
+               result->stopped_early ? ", where train.patience ended the run" : "");
         recipe_print_files(out, files, sizeof files / sizeof *files);
     }
     icseg_buffer_free(table);

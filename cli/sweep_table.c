@@ -73,7 +73,8 @@ static bool is_done(const char *path, int64_t steps) {
     for (size_t i = 0; i < texts.count; i++) {
         if (strcmp(texts.keys[i], "icseg.state") != 0) continue;
         json_t *state = json_loads(texts.values[i], 0, NULL);
-        done = steps > 0 && step_in(state, "step") == steps && json_is_false(json_object_get(state, "eval_pending"));
+        bool ended = step_in(state, "step") == steps || json_is_true(json_object_get(state, "stopped_early"));
+        done = steps > 0 && ended && json_is_false(json_object_get(state, "eval_pending"));
         json_decref(state);
     }
     icseg_tensor_file_close(&file);

@@ -18,6 +18,9 @@
  * resumed leaves the same weights, moments and log (except timings) as one that was not, with the same number of
  * threads on the same machine.
  *
+ * With train.patience, a run ends after so many evaluations in a row without a better mIoU. If it is resumed, it goes
+ * on only with another train.patience.
+ *
  * A resumed run may have another train.steps if that changes no learning rate of the completed steps: with train.power
  * = 0, or before the first step.
  *
@@ -77,6 +80,7 @@ typedef struct icseg_train_result {
     double best_miou;       /**< the best mIoU of all evaluations of the run, 0..1 */
     int64_t best_step;      /**< steps completed when it was reached */
     icseg_metrics *metrics; /**< of the last weights on the validation split; owned */
+    bool stopped_early;     /**< train.patience ended the run before its last step */
 } icseg_train_result;
 
 /** Initialises an icseg_train_result. */
@@ -105,6 +109,7 @@ ICSEG_API void icseg_train_result_close(icseg_train_result *result);
  *         if (due & ICSEG_TRAIN_DUE_SAVE) icseg_trainer_save(trainer, &error);
  *         if (due & ICSEG_TRAIN_DUE_EVALUATE) icseg_trainer_evaluate(trainer, &metrics, &error);
  *         ...
+ *         if (icseg_trainer_due(trainer) & ICSEG_TRAIN_DUE_STOP) break;
  *     }
  *     icseg_trainer_finish(trainer, &error);
  *
@@ -163,11 +168,12 @@ ICSEG_API icseg_status icseg_trainer_step(icseg_trainer *trainer, icseg_train_st
 /** The work that the recipe schedules after a step; bits of icseg_trainer_due. */
 typedef enum icseg_train_due {
     ICSEG_TRAIN_DUE_EVALUATE = 1, /**< an evaluation: train.eval_every, and after the last step */
-    ICSEG_TRAIN_DUE_SAVE = 2      /**< a checkpoint: train.checkpoint_every, and after the last step */
+    ICSEG_TRAIN_DUE_SAVE = 2,     /**< a checkpoint: train.checkpoint_every, and after the last step */
+    ICSEG_TRAIN_DUE_STOP = 4      /**< the end: train.patience is exhausted. The trainer can step all the same */
 } icseg_train_due;
 
 /** The bits of icseg_train_due that the recipe schedules after the current step and that are still to be done; 0 for
- * NULL. A resumed run may have an evaluation due. */
+ * NULL. A resumed run may have an evaluation due, or its end. */
 ICSEG_API unsigned icseg_trainer_due(const icseg_trainer *trainer);
 
 /** Evaluates the current weights, or their average with train.ema_decay, on the validation split, adds a line to

@@ -2030,12 +2030,14 @@ class icseg_train_result(Structure):
     best_miou: float
     best_step: int
     metrics: Any
+    stopped_early: bool
     _fields_ = [
         ("struct_size", c_size_t),
         ("steps", c_int64),
         ("best_miou", c_double),
         ("best_step", c_int64),
         ("metrics", POINTER(icseg_metrics)),
+        ("stopped_early", c_bool),
     ]
 
 
@@ -2070,6 +2072,7 @@ class icseg_train_step(Structure):
 # enum icseg_train_due
 ICSEG_TRAIN_DUE_EVALUATE = 1
 ICSEG_TRAIN_DUE_SAVE = 2
+ICSEG_TRAIN_DUE_STOP = 4
 
 # macros
 ICSEG_AUTO_AGREEMENT = 0.999
@@ -2339,6 +2342,7 @@ ENUMS: dict[str, list[str]] = {
     "icseg_train_due": [
         "ICSEG_TRAIN_DUE_EVALUATE",
         "ICSEG_TRAIN_DUE_SAVE",
+        "ICSEG_TRAIN_DUE_STOP",
     ],
 }
 

@@ -162,10 +162,12 @@ class Trainer(Closing):
 
     @property
     def due(self) -> frozenset[str]:
-        """What the recipe schedules after the current step and is still to be done: "save", "evaluate"."""
+        """What the recipe schedules after the current step and is still to be done: "save", "evaluate";
+        "stop" when train.patience has ended the run."""
         with self._handle as trainer:
             bits = lib.icseg_trainer_due(trainer)
-        names = {"evaluate": c.ICSEG_TRAIN_DUE_EVALUATE, "save": c.ICSEG_TRAIN_DUE_SAVE}
+        names = {"evaluate": c.ICSEG_TRAIN_DUE_EVALUATE, "save": c.ICSEG_TRAIN_DUE_SAVE,
+                 "stop": c.ICSEG_TRAIN_DUE_STOP}
         return frozenset(name for name, bit in names.items() if bits & bit)
 
     @property
@@ -212,7 +214,7 @@ class Trainer(Closing):
 
     def __iter__(self) -> Iterator[Step]:
         """Does the remaining steps, with what is due after each, and finishes the run."""
-        while self.step_count < self.total_steps:
+        while self.step_count < self.total_steps and "stop" not in self.due:
             yield self.step()
             due = self.due
             if "save" in due:

@@ -92,7 +92,8 @@ static icseg_status keep_entries(icseg_log_writer *w, int64_t first_step, icseg_
         if (status != ICSEG_OK || !entry) break;
         const char *type = type_of(entry);
         bool timed = !strcmp(type, "step") || !strcmp(type, "eval") || !strcmp(type, "scores");
-        if (!timed || integer_of(entry, "step") < first_step) {
+        bool ended = !strcmp(type, "end");
+        if (!ended && (!timed || integer_of(entry, "step") < first_step)) {
             double seconds = number_of(entry, "seconds");
             if (seconds > w->seconds_before) w->seconds_before = seconds;
             w->started |= !strcmp(type, "start");
@@ -222,6 +223,13 @@ icseg_status icseg_log_writer_eval(icseg_log_writer *w, const icseg_log_eval *ev
                        error);
 }
 
+icseg_status icseg_log_writer_end(icseg_log_writer *w, const icseg_log_end *end, icseg_error *error) {
+    return write_entry(w,
+                       json_pack("{s:s, s:I, s:I, s:s, s:i}", "type", "end", "step", (json_int_t)end->step, "steps",
+                                 (json_int_t)end->steps, "reason", "patience", "evaluations", (int)end->evaluations),
+                       error);
+}
+
 icseg_status icseg_log_writer_finish(icseg_log_writer **writer, icseg_error *error) {
     icseg_log_writer *w = *writer;
     if (!w) return ICSEG_OK;
@@ -319,6 +327,14 @@ static bool read_start(icseg_log *log, const json_t *entry) {
     return s->recipe && s->version && s->date && s->machine && s->data;
 }
 
+static bool read_end(icseg_log *log, const json_t *entry) {
+    log->has_end = true;
+    log->end = (icseg_log_end){.step = integer_of(entry, "step"),
+                               .steps = integer_of(entry, "steps"),
+                               .evaluations = (int32_t)integer_of(entry, "evaluations")};
+    return true;
+}
+
 static icseg_status read_entries(icseg_log *log, const icseg_bytes *bytes, const char *path, icseg_error *error) {
     line l = {0};
     size_t lines = 0;
@@ -345,6 +361,8 @@ static icseg_status read_entries(icseg_log *log, const icseg_bytes *bytes, const
             done = read_scores(log, entry);
         else if (!strcmp(type, "start"))
             done = read_start(log, entry);
+        else if (!strcmp(type, "end"))
+            done = read_end(log, entry);
         json_decref(entry);
         if (!done) return icseg_fail_memory_in(error, 0, path);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * log.jsonl, the log of a training run: one JSON object per line, of type "start", "step", "eval" or "scores". "step"
- * is the number of completed optimiser steps: the first step logs 1, and an evaluation after n steps logs n. */
+ * log.jsonl, the log of a training run: one JSON object per line, of type "start", "step", "eval", "scores" or "end".
+ * "step" is the number of completed optimiser steps: the first step logs 1, and an evaluation after n steps logs n. */
 #ifndef ICSEG_REPORT_JSONL_H
 #define ICSEG_REPORT_JSONL_H
 
@@ -44,6 +44,12 @@ typedef struct icseg_log_scores {
     double value[ICSEG_LOG_PARTS];
 } icseg_log_scores;
 
+/* The end of a run that stopped before its last step: `evaluations` in a row were not better. */
+typedef struct icseg_log_end {
+    int64_t step, steps; /* completed; of the whole run */
+    int32_t evaluations;
+} icseg_log_end;
+
 typedef struct icseg_log_writer icseg_log_writer;
 
 /* Opens the log at `path`. If first_step <= 1, the run is new and the log starts empty. Otherwise the run resumes after
@@ -61,6 +67,8 @@ icseg_status icseg_log_writer_eval(icseg_log_writer *writer, const icseg_log_eva
 /* names: (count), those of scores->value; count <= ICSEG_LOG_PARTS. */
 icseg_status icseg_log_writer_scores(icseg_log_writer *writer, const icseg_log_scores *scores, const char *const *names,
                                      int32_t count, icseg_error *error);
+/* A log that is opened again loses this entry: the run may go on. */
+icseg_status icseg_log_writer_end(icseg_log_writer *writer, const icseg_log_end *end, icseg_error *error);
 /* Syncs and closes the file, and reports errors such as a full disk. */
 icseg_status icseg_log_writer_finish(icseg_log_writer **writer, icseg_error *error);
 /* Syncs and closes without reporting errors. Accepts NULL and sets the pointer to NULL. */
@@ -69,8 +77,9 @@ void icseg_log_writer_close(icseg_log_writer **writer);
 /* A whole log in memory; its arena owns everything. */
 typedef struct icseg_log {
     icseg_arena *arena;
-    bool has_start, truncated; /* truncated: the last line was incomplete and left out */
+    bool has_start, has_end, truncated; /* truncated: the last line was incomplete and left out */
     icseg_log_start start;
+    icseg_log_end end;
     int32_t parts;
     const char *part[ICSEG_LOG_PARTS]; /* names of the losses, in order of first appearance; further ones are dropped */
     icseg_log_step *step;              /* (steps), as written */

@@ -88,6 +88,15 @@ static void put_facts(const icseg_report_page *page) {
     if (facts) icseg_string_printf(page->out, "</p>\n");
 }
 
+static void put_end(const icseg_report_page *page) {
+    const icseg_log_end *end = &page->log->end;
+    if (!page->log->has_end) return;
+    icseg_string_printf(
+        page->out, "<p class=\"lead\">Stopped early, after step %lld of %lld: no better mIoU in %d %s in a row</p>\n",
+        (long long)end->step, (long long)end->steps, (int)end->evaluations,
+        icseg_plural(end->evaluations, "evaluation", "evaluations"));
+}
+
 static void put_header(const icseg_report_page *page) {
     icseg_string *out = page->out;
     icseg_string_printf(out, "<header>\n<p class=\"eyebrow\">icseg &#183; %s report</p>\n<h1>",
@@ -100,6 +109,7 @@ static void put_header(const icseg_report_page *page) {
         icseg_string_printf(out, "</p>\n");
     }
     put_facts(page);
+    put_end(page);
     icseg_string_printf(out, "</header>\n");
 }
 

@@ -38,6 +38,29 @@ static icseg_status keep_best(icseg_trainer *t, const icseg_metrics *m, icseg_er
     return ICSEG_OK;
 }
 
+/* Counts an evaluation for train.patience, once for each step. */
+static void judge(icseg_trainer *t, double miou) {
+    icseg_train_state *s = &t->state;
+    if (t->recipe->train.patience == 0 || s->judged_step == s->step) return;
+    bool better = s->judged_step == 0 || miou > s->reference + t->recipe->train.min_delta;
+    if (better) s->reference = miou == miou ? miou : 0; /* NaN if no pixel is labelled */
+    s->stale = better ? 0 : s->stale + 1;
+    s->judged_step = s->step;
+}
+
+static icseg_status end_early(icseg_trainer *t, icseg_error *error) {
+    const icseg_train_state *s = &t->state;
+    icseg_log_end end = {.step = s->step, .steps = t->recipe->train.steps, .evaluations = (int32_t)s->stale};
+    if (!icseg_trainer_stops_early(t) || t->end_logged) return ICSEG_OK;
+    t->end_logged = true;
+    icseg_trainer_say(t,
+                      "stops early, after step %lld of %d: no better mIoU than %.2f in %lld %s in a row "
+                      "(train.patience = %d)",
+                      (long long)s->step, t->recipe->train.steps, 100 * s->reference, (long long)s->stale,
+                      icseg_plural(s->stale, "evaluation", "evaluations"), t->recipe->train.patience);
+    return t->log ? icseg_log_writer_end(t->log, &end, error) : ICSEG_OK;
+}
+
 static icseg_status take_metrics(icseg_trainer *t, const icseg_metrics *m, icseg_error *error) {
     ICSEG_TRY(log_metrics(t, m, error));
     ICSEG_TRY(keep_best(t, m, error));
@@ -46,7 +69,8 @@ static icseg_status take_metrics(icseg_trainer *t, const icseg_metrics *m, icseg
     icseg_trainer_say(t, "step %lld: mIoU %.2f  mAcc %.2f  aAcc %.2f on %s%s", (long long)t->state.step, 100 * m->miou,
                       100 * m->macc, 100 * m->aacc, val,
                       t->state.best_step == t->state.step ? ", the best so far" : "");
-    return ICSEG_OK;
+    judge(t, m->miou);
+    return end_early(t, error);
 }
 
 /* The evaluation that collects the worst images and the results of all. */

@@ -58,6 +58,8 @@ typedef struct icseg_recipe_settings {
         int64_t seed;
         int32_t threads;                                 /* 0: all cores */
         int32_t log_every, eval_every, checkpoint_every; /* steps; 0: only at the end */
+        int32_t patience;                                /* evaluations; 0: never stops early */
+        double min_delta;                                /* of a mIoU of 0..1 */
         double minutes, eval_minutes; /* replaced by steps and eval_every when the speed has been measured; 0: none */
         double checkpoint_minutes;    /* also a checkpoint after so long; 0: none */
     } train;

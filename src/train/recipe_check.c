@@ -139,6 +139,18 @@ static icseg_status check_evaluation(const icseg_recipe *recipe, icseg_error *er
     return ICSEG_OK;
 }
 
+static icseg_status check_patience(const icseg_recipe *recipe, icseg_error *error) {
+    const icseg_recipe_settings *s = &recipe->settings;
+    if (s->train.patience > 0 && s->train.eval_every == 0 && !(s->train.eval_minutes > 0))
+        return icseg_recipe_fail_key(recipe, "train.patience", error,
+                                     "%d: counts evaluations during the run, of which there are none; set "
+                                     "train.eval_every or train.eval_minutes",
+                                     s->train.patience);
+    if (s->train.min_delta > 0 && s->train.patience == 0)
+        return icseg_recipe_fail_key(recipe, "train.min_delta", error, "has no effect, because train.patience is 0");
+    return ICSEG_OK;
+}
+
 icseg_status icseg_recipe_check_init(const icseg_recipe *recipe, icseg_error *error) {
     const char *init = recipe->settings.init;
     if (!init[0] || icseg_file_exists(init) || icseg_folder_exists(init)) return ICSEG_OK;
@@ -158,5 +170,6 @@ icseg_status icseg_recipe_check(const icseg_recipe *recipe, icseg_error *error) 
     if (s->train.min_lr > s->train.lr)
         return icseg_recipe_fail_key(recipe, "train.min_lr", error, "%g is above train.lr = %g", s->train.min_lr,
                                      s->train.lr);
+    ICSEG_TRY(check_patience(recipe, error));
     return check_evaluation(recipe, error);
 }

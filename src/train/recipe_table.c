@@ -180,6 +180,12 @@ static const icseg_option rows[] = {
      .shown = "0: all cores"},
     {"train.log_every", INT(train.log_every), "steps between lines of log.jsonl; 0: only at the end", STEPS},
     {"train.eval_every", INT(train.eval_every), "steps between evaluations; 0: only at the end", STEPS},
+    {"train.patience", INT(train.patience),
+     "evaluations in a row without a better validation mIoU after which the run stops; 0: it never stops early", STEPS},
+    {"train.min_delta", FLOAT(train.min_delta),
+     "with patience: a better mIoU (0 to 1) is one that exceeds the best by more than this; 0.001 is a tenth of a "
+     "point",
+     ICSEG_BETWEEN(0, 1), .open_high = true},
     {"train.checkpoint_every", INT(train.checkpoint_every), "steps between checkpoints; 0: only at the end", STEPS},
     {"train.minutes", FLOAT(train.minutes),
      "time for the whole run, evaluations included: the speed is measured before the first step, and steps is set to "

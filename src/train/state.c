@@ -56,16 +56,28 @@ static icseg_recipe_settings settings_of_weights(const icseg_recipe_settings *us
     return kept;
 }
 
+/* Only with train.patience. `stopped_early` is for other programs. */
+static void describe_patience(const icseg_trainer *t, char *out, size_t size) {
+    char reference[ICSEG_NUMBER_SIZE];
+    out[0] = '\0';
+    if (t->recipe->train.patience == 0) return;
+    icseg_text_shortest(reference, t->state.reference);
+    snprintf(out, size, ", \"judged_step\": %lld, \"stale\": %lld, \"reference\": %s, \"stopped_early\": %s",
+             (long long)t->state.judged_step, (long long)t->state.stale, reference,
+             icseg_trainer_stops_early(t) ? "true" : "false");
+}
+
 static icseg_status set_metadata(icseg_trainer *t, icseg_safetensors_writer *writer, icseg_error *error) {
-    char images[ICSEG_FINGERPRINT], miou[ICSEG_NUMBER_SIZE], counters[400];
+    char images[ICSEG_FINGERPRINT], miou[ICSEG_NUMBER_SIZE], patience[200], counters[600];
     icseg_string recipe = {0};
     icseg_trainer_fingerprint(t->train, images);
     icseg_text_shortest(miou, t->state.best_miou);
+    describe_patience(t, patience, sizeof patience);
     snprintf(counters, sizeof counters,
              "{\"version\": %d, \"step\": %lld, \"updates\": %lld, \"eval_pending\": %s, \"best_step\": %lld, "
-             "\"best_miou\": %s, \"train_images\": \"%s\"}",
+             "\"best_miou\": %s, \"train_images\": \"%s\"%s}",
              (int)STATE_VERSION, (long long)t->state.step, (long long)icseg_adamw_updates(t->adamw),
-             t->state.eval_pending ? "true" : "false", (long long)t->state.best_step, miou, images);
+             t->state.eval_pending ? "true" : "false", (long long)t->state.best_step, miou, images, patience);
     icseg_recipe_settings settings = settings_of_weights(t->recipe);
     icseg_status status = icseg_recipe_format(&settings, ICSEG_RECIPE_TRAIN, &recipe, error);
     if (status == ICSEG_OK) status = icseg_safetensors_writer_metadata(writer, "icseg.state", counters, error);
@@ -124,6 +136,8 @@ static bool decides_weights(const char *key) {
                                          "train.eval_minutes",
                                          "train.checkpoint_every",
                                          "train.checkpoint_minutes",
+                                         "train.patience",
+                                         "train.min_delta",
                                          "train.memory",
                                          "model.init",
                                          "model.init_weights",
@@ -192,6 +206,7 @@ static icseg_status follow_recipe(icseg_trainer *t, const icseg_recipe_settings 
                            t->folder.path, key, saved_text.data, current_text.data);
         t->state.best_step = 0;
         t->state.best_miou = 0;
+        t->state.judged_step = t->state.stale = 0;
     }
     icseg_string_close(&current_text);
     icseg_string_close(&saved_text);
@@ -281,15 +296,28 @@ static icseg_status read_version(const counters *c) {
                       (long long)version);
 }
 
-static icseg_status read_best_miou(const counters *c, bool evaluated, double *out) {
-    const json_t *value = json_object_get(c->object, "best_miou");
+/* A mIoU; `step_key` is the key of its evaluation's step, and `evaluated` whether there was one. */
+static icseg_status read_miou(const counters *c, const char *key, const char *step_key, bool evaluated, double *out) {
+    const json_t *value = json_object_get(c->object, key);
     *out = json_number_value(value);
     if (!json_is_number(value))
-        return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: best_miou is missing or not a number",
-                          c->path);
+        return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: %s is missing or not a number", c->path, key);
     if (*out >= 0 && *out <= (evaluated ? 1 : 0)) return ICSEG_OK;
-    return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: best_miou is %g; expected %s", c->path, *out,
-                      evaluated ? "0..1" : "0, because best_step is 0");
+    if (evaluated)
+        return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: %s is %g; expected 0..1", c->path, key, *out);
+    return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: %s is %g; expected 0, because %s is 0", c->path,
+                      key, *out, step_key);
+}
+
+/* A run that began without train.patience counts from its best evaluation. */
+static icseg_status read_patience(const counters *c, icseg_train_state *out) {
+    out->judged_step = out->best_step;
+    out->reference = out->best_miou;
+    out->stale = 0;
+    if (!json_object_get(c->object, "judged_step")) return ICSEG_OK;
+    ICSEG_TRY(read_counter(c, "judged_step", 0, out->step, &out->judged_step));
+    ICSEG_TRY(read_counter(c, "stale", 0, out->judged_step, &out->stale));
+    return read_miou(c, "reference", "judged_step", out->judged_step > 0, &out->reference);
 }
 
 static icseg_status compare_images(const icseg_trainer *t, const counters *c) {
@@ -321,7 +349,8 @@ static icseg_status read_fields(const icseg_trainer *t, const counters *c, int64
     ICSEG_TRY(read_counter(c, "step", 0, steps, &out->step));
     ICSEG_TRY(read_counter(c, "updates", out->step, out->step, &updates));
     ICSEG_TRY(read_counter(c, "best_step", 0, out->step, &out->best_step));
-    ICSEG_TRY(read_best_miou(c, out->best_step > 0, &out->best_miou));
+    ICSEG_TRY(read_miou(c, "best_miou", "best_step", out->best_step > 0, &out->best_miou));
+    ICSEG_TRY(read_patience(c, out));
     if (!json_is_boolean(pending))
         return icseg_fail(c->error, ICSEG_ERROR_FORMAT, "%s: icseg.state: eval_pending is missing or not a boolean",
                           c->path);

@@ -58,7 +58,7 @@ static icseg_status loop(icseg_trainer *t, icseg_error *error) {
     char detail[400] = "";
     ICSEG_TRY(do_due(t, error));
     icseg_stage stage = icseg_stage_begin(&t->progress, "train", total, "steps");
-    while (icseg_trainer_step_count(t) < total) {
+    while (icseg_trainer_step_count(t) < total && !icseg_trainer_stops_early(t)) {
         icseg_status status = icseg_stage_report(&stage, icseg_trainer_step_count(t), detail, error);
         status = icseg_group_agree(t->group, status, error);
         if (status != ICSEG_OK) return stop(t, error);
@@ -77,6 +77,7 @@ static icseg_status make_result(const icseg_trainer *t, icseg_train_result *out,
     out->metrics->struct_size = sizeof *out->metrics;
     out->steps = icseg_trainer_step_count(t);
     out->best_miou = icseg_trainer_best_miou(t, &out->best_step);
+    out->stopped_early = icseg_trainer_stops_early(t);
     return icseg_metrics_compute(out->metrics, &t->confusion, error);
 }
 

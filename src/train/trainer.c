@@ -137,11 +137,15 @@ static icseg_status load_weights(icseg_trainer *t, bool resume, icseg_error *err
     if (!icseg_trainer_leads(t)) return icseg_params_load(t->model->params, error);
     if (resume) ICSEG_TRY(icseg_trainer_load(t, &found, error));
     t->saved = found;
-    if (found && t->state.step == t->recipe->train.steps) t->state.eval_pending = true; /* to report its metrics */
+    bool ended = t->state.step == t->recipe->train.steps || icseg_trainer_stops_early(t);
+    if (found && ended) t->state.eval_pending = true; /* to report its metrics */
     if (found)
         icseg_trainer_say(t, "%s: resumes after step %lld of %d", t->folder.path, (long long)t->state.step,
                           t->recipe->train.steps);
-    else if (resume)
+    if (found && icseg_trainer_stops_early(t))
+        icseg_trainer_say(t, "%s: the run stopped early and does not go on, unless train.patience = %d is changed",
+                          t->folder.path, t->recipe->train.patience);
+    if (!found && resume)
         icseg_trainer_say(t, "%s: does not contain a run to resume; training starts at the first step", t->folder.path);
     if (!found && t->recipe->init[0]) ICSEG_TRY(icseg_trainer_load_initial(t, error));
     ICSEG_TRY(found ? icseg_trainer_check_class_weights(t, error) : icseg_trainer_set_class_weights(t, error));
@@ -335,17 +339,18 @@ icseg_status icseg_trainer_step(icseg_trainer *t, icseg_train_step *out, icseg_e
 
 unsigned icseg_trainer_due(const icseg_trainer *t) {
     if (!t) return 0;
-    return (t->state.eval_pending ? ICSEG_TRAIN_DUE_EVALUATE : 0) | (t->save_due ? ICSEG_TRAIN_DUE_SAVE : 0);
+    return (t->state.eval_pending ? ICSEG_TRAIN_DUE_EVALUATE : 0) | (t->save_due ? ICSEG_TRAIN_DUE_SAVE : 0) |
+           (icseg_trainer_stops_early(t) ? ICSEG_TRAIN_DUE_STOP : 0);
 }
 
 /* An evaluation may take long, so a checkpoint that is due is saved first. The state is saved again after an evaluation
- * that follows a save or finds the best weights. */
+ * that follows a save, finds the best weights or ends the run. */
 static icseg_status evaluate(icseg_trainer *t, icseg_metrics *out, icseg_error *error) {
     icseg_threads before = icseg_threads_enter(t->threads);
     icseg_status status = icseg_trainer_measure(t, out, error);
     icseg_threads_leave(before);
     if (status != ICSEG_OK) return status;
-    t->save_due |= t->saved || t->state.best_step == t->state.step;
+    t->save_due |= t->saved || t->state.best_step == t->state.step || icseg_trainer_stops_early(t);
     t->saved = false;
     return ICSEG_OK;
 }

@@ -24,6 +24,10 @@ typedef struct icseg_train_state {
     int64_t best_step; /* 0: not evaluated yet */
     double best_miou;
     bool eval_pending; /* an evaluation is due after `step` and has not been logged */
+    /* Of train.patience: */
+    int64_t judged_step; /* of the last evaluation that was counted; 0: none yet */
+    int64_t stale;       /* evaluations in a row that were not better than `reference` */
+    double reference;    /* mIoU of the last evaluation that was better */
 } icseg_train_state;
 
 struct icseg_trainer {
@@ -53,6 +57,7 @@ struct icseg_trainer {
     int64_t confusion_step;    /* the step after which it took place; -1: none yet */
     int32_t loss_count;
     const char *loss_name[ICSEG_TRAIN_LOSSES]; /* "total", "decode", "align.8", ..., "contrast" */
+    bool end_logged;                           /* train.patience ended the run */
     bool failed;                               /* a step failed: the trainer can only be closed */
     bool data_changed;                         /* other training images than before are accepted */
     bool steps_changed;                        /* the run was resumed with another number of steps */
@@ -66,6 +71,12 @@ struct icseg_trainer {
 
 /* Whether this process has the run directory: rank 0 of a group, or one that works alone. */
 static inline bool icseg_trainer_leads(const icseg_trainer *t) { return icseg_group_rank(t->group) == 0; }
+
+/* Whether train.patience has ended the run before its last step. */
+static inline bool icseg_trainer_stops_early(const icseg_trainer *t) {
+    int32_t patience = t->recipe->train.patience;
+    return patience > 0 && t->state.stale >= patience && t->state.step < t->recipe->train.steps;
+}
 
 /* Sends a message through the trainer's progress. */
 #define icseg_trainer_say(t, ...)  icseg_progress_say(&(t)->progress, ICSEG_MESSAGE_INFO, __VA_ARGS__)

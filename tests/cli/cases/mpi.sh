@@ -91,6 +91,12 @@ for mpi in "${launchers[@]}"; do
     expect 0 'best mIoU' start 2 $(train) "$work/${mpi}local average" --set train.ema_decay=0.8 --set train.sync_bn=false
     expect 0 'resumes after step 20' start 4 "$program" train --resume "$work/${mpi}average"
 
+    # All processes stop early together
+    # shellcheck disable=SC2046
+    expect 0 'best mIoU .* of 10, where train.patience ended the run' start 2 $(train) "$work/${mpi}early" \
+        --set train.eval_every=5 --set train.patience=1 --set train.min_delta=0.9
+    expect 0 'does not go on, unless train.patience = 1 is changed' start 4 "$program" train --resume "$work/${mpi}early"
+
     # Another number of processes continues a run
     # shellcheck disable=SC2046
     expect 0 '' start 2 $(train) "$work/${mpi}half" --set train.power=0 --set train.steps=10

@@ -107,6 +107,15 @@ expect 0 ' done$' icseg sweep sweeps/weighted.yaml
 cd sweeps
 expect 0 'all 1 run|1 of 1 runs are done already' icseg sweep weighted.yaml --out ../weighted --data ../data --set data.class_weights=../weights.tsv
 cd ..
+cat >sweeps/early.yaml <<'END'
+recipe: tiny.yaml
+out: early
+set: {train.steps: 8, train.eval_every: 1, train.patience: 1, train.min_delta: 0.9}
+seeds: [0, 1]
+END
+expect 0 ' done$' icseg sweep sweeps/early.yaml
+check 'the runs ended early' grep -q '"type":"end","step":2,' early/seed=1/log.jsonl
+expect 0 '2 of 2 runs are done already' icseg sweep sweeps/early.yaml
 refuse 2 'train.lr: cannot be set on the command line, because the runs of sweeps/grid.yaml differ in it \(line 6\)' \
     icseg sweep sweeps/grid.yaml --set train.lr=1
 mkdir -p foreign
