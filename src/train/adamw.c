@@ -3,6 +3,7 @@
 #include "train/adamw.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -84,6 +85,27 @@ static bool is_updated(const icseg_adamw *a, int64_t index) {
     return a->list[index].first && icseg_params_at(a->params, index)->grad;
 }
 
+static bool starts(const char *name, const char *text) { return !strncmp(name, text, strlen(text)); }
+
+/* 0: before the blocks of a ViT; i + 1: block i; layers + 1: after them. */
+static int64_t layer_of(const char *name, int32_t layers) {
+    static const char blocks[] = "visual.transformer.resblocks.";
+    static const char *const first[] = {"visual.conv1.", "visual.class_embedding", "visual.positional_embedding",
+                                        "visual.ln_pre."};
+    if (starts(name, blocks)) return strtoll(name + strlen(blocks), NULL, 10) + 1;
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++)
+        if (starts(name, first[i])) return 0;
+    return layers + 1;
+}
+
+double icseg_adamw_rate(const icseg_adamw *a, int64_t param) {
+    const icseg_adamw_options *o = &a->options;
+    const char *name = icseg_params_at(a->params, param)->name;
+    if (!starts(name, "visual.")) return 1;
+    if (!(o->layer_decay > 0)) return o->backbone_lr_mult;
+    return o->backbone_lr_mult * pow(o->layer_decay, (double)(o->layers + 1 - layer_of(name, o->layers)));
+}
+
 void icseg_adamw_step(icseg_adamw *a, double lr, double gradient_scale) {
     const icseg_adamw_options *o = &a->options;
     icseg_float_mode mode = icseg_denormals_off(); /* moments decay into denormals where gradients are 0 */
@@ -92,7 +114,7 @@ void icseg_adamw_step(icseg_adamw *a, double lr, double gradient_scale) {
     for (int64_t i = 0; i < icseg_params_count(a->params); i++) {
         const icseg_param *p = icseg_params_at(a->params, i);
         if (!is_updated(a, i)) continue;
-        double rate = lr * (strncmp(p->name, "visual.", 7) ? 1 : o->backbone_lr_mult);
+        double rate = lr * icseg_adamw_rate(a, i);
         double decay = p->file_shape.rank <= 1 ? 0 : o->weight_decay;
         update u = {.gradient_scale = (float)gradient_scale,
                     .decay = (float)(1 - rate * decay),

@@ -8,6 +8,8 @@
 typedef struct icseg_adamw_options {
     double weight_decay, beta1, beta2, eps;
     double backbone_lr_mult; /* factor of the learning rate for `visual.*` */
+    double layer_decay;      /* of a ViT: the further factor of each layer below the last; 0: none */
+    int32_t layers;          /* of the ViT: its blocks */
 } icseg_adamw_options;
 
 typedef struct icseg_adamw icseg_adamw;
@@ -20,6 +22,12 @@ void icseg_adamw_close(icseg_adamw **adamw);
 /* One update with every gradient multiplied by `gradient_scale` first (clipping, mean over micro-batches). Biases,
  * normalisation weights and other one-dimensional parameters are not decayed. Raises the parameters' versions. */
 void icseg_adamw_step(icseg_adamw *adamw, double lr, double gradient_scale);
+
+/* The learning rate of a parameter as a multiple of `lr`. With layer_decay, block i of L (from 0) learns at
+ * layer_decay^(L - i) times the rate of the image encoder, as in BEiT and MAE, and what comes before the blocks at
+ * layer_decay^(L + 1): patches, class embedding, positions and ln_pre. What comes after them learns at the full rate.
+ */
+double icseg_adamw_rate(const icseg_adamw *adamw, int64_t param);
 
 /* Does the work of an update without changing a weight or a moment, so that its time can be measured. Sets the
  * gradients to zero, and raises the parameters' versions. */

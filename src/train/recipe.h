@@ -50,7 +50,8 @@ typedef struct icseg_recipe_settings {
         double lr, backbone_lr_mult, weight_decay, betas[2], eps;
         int32_t warmup; /* steps */
         double warmup_ratio, power, min_lr, clip_norm;
-        double ema_decay; /* 0: no averages */
+        double ema_decay;   /* 0: no averages */
+        double layer_decay; /* 1: none */
         bool freeze_bn, freeze_backbone;
         bool sync_bn, reduce_bf16; /* of a group of processes */
         icseg_precision precision;

@@ -139,6 +139,21 @@ static icseg_status check_evaluation(const icseg_recipe *recipe, icseg_error *er
     return ICSEG_OK;
 }
 
+static icseg_status check_layer_decay(const icseg_recipe *recipe, icseg_error *error) {
+    const icseg_recipe_settings *s = &recipe->settings;
+    if (s->train.layer_decay == 1) return ICSEG_OK;
+    if (s->model.backbone != ICSEG_BACKBONE_VIT)
+        return icseg_recipe_fail_key(
+            recipe, "train.layer_decay", error,
+            "%g: needs the blocks of a ViT, but model.backbone is resnet; set it to 1, or choose "
+            "the preset of a ViT",
+            s->train.layer_decay);
+    if (s->train.freeze_backbone)
+        return icseg_recipe_fail_key(recipe, "train.layer_decay", error,
+                                     "has no effect, because train.freeze_backbone is true");
+    return ICSEG_OK;
+}
+
 static icseg_status check_patience(const icseg_recipe *recipe, icseg_error *error) {
     const icseg_recipe_settings *s = &recipe->settings;
     if (s->train.patience > 0 && s->train.eval_every == 0 && !(s->train.eval_minutes > 0))
@@ -170,6 +185,7 @@ icseg_status icseg_recipe_check(const icseg_recipe *recipe, icseg_error *error) 
     if (s->train.min_lr > s->train.lr)
         return icseg_recipe_fail_key(recipe, "train.min_lr", error, "%g is above train.lr = %g", s->train.min_lr,
                                      s->train.lr);
+    ICSEG_TRY(check_layer_decay(recipe, error));
     ICSEG_TRY(check_patience(recipe, error));
     return check_evaluation(recipe, error);
 }

@@ -138,6 +138,10 @@ static const icseg_option rows[] = {
     {"train.lr", FLOAT(train.lr), "AdamW: peak learning rate", ICSEG_ABOVE(0)},
     {"train.backbone_lr_mult", FLOAT(train.backbone_lr_mult), "learning rate of the image encoder as a multiple of lr",
      ICSEG_AT_LEAST(0)},
+    {"train.layer_decay", FLOAT(train.layer_decay),
+     "ViT: the learning rate of each block of the image encoder as a multiple of that of the next block, such as 0.75; "
+     "1: the same for all",
+     .bounded = true, .open_low = true, .minimum = 0, .maximum = 1},
     {"train.weight_decay", FLOAT(train.weight_decay), "AdamW: decoupled weight decay of matrices and kernels",
      ICSEG_AT_LEAST(0)},
     {"train.betas", ICSEG_FIELD_FLOATS(icseg_recipe_settings, train.betas[0]), "AdamW: decay rates of the two moments",
@@ -295,6 +299,7 @@ void icseg_recipe_published(icseg_recipe_settings *out, int32_t index) {
                   .accumulate = 1,
                   .lr = 1e-4,
                   .backbone_lr_mult = 0.1,
+                  .layer_decay = 1,
                   .weight_decay = 1e-4,
                   .betas = {0.9, 0.999},
                   .eps = 1e-8,

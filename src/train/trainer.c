@@ -64,7 +64,9 @@ static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
                                  .beta1 = r->train.betas[0],
                                  .beta2 = r->train.betas[1],
                                  .eps = r->train.eps,
-                                 .backbone_lr_mult = r->train.backbone_lr_mult};
+                                 .backbone_lr_mult = r->train.backbone_lr_mult,
+                                 .layer_decay = r->train.layer_decay,
+                                 .layers = r->model.vit_layers};
     ICSEG_TRY(icseg_model_create(&t->model, &options, error));
     if (r->train.freeze_backbone) icseg_model_freeze_backbone(t->model);
     const icseg_image_values values = icseg_recipe_image_values(r);

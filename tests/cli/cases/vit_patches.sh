@@ -20,3 +20,9 @@ expect 0 'report.html' icseg train "$work/tiny.yaml" --out "$work/large" --set m
 # A smaller image than two patches is enlarged.
 expect 0 'masks/000000.png' icseg predict "$work/large/checkpoint.safetensors" "$work/data/images/val/" --out "$work/masks" \
     --resize-short 40
+
+# Learning rates that fall from block to block.
+expect 0 'report.html' icseg train "$work/tiny.yaml" --out "$work/decayed" --set train.layer_decay=0.75
+check 'the weights are others' bash -c "! cmp -s '$work/run/checkpoint.safetensors' '$work/decayed/checkpoint.safetensors'"
+refuse 2 'train.layer_decay: 0.75: needs the blocks of a ViT, but model.backbone is resnet; set it to 1, or choose the preset of a ViT' \
+    icseg train "$work/tiny.yaml" --out "$work/none" --set model.preset=tiny-resnet --set model.backbone=resnet --set train.layer_decay=0.75
