@@ -76,14 +76,14 @@ check 'the log has the new number of steps' grep -q '"steps":15' "$work/short/lo
 
 # train.patience ends a run early; it goes on only with another patience.
 early=(--set train.eval_every=2 --set train.patience=2 --set train.min_delta=0.9)
-expect 0 'best mIoU .* of 6, where train.patience ended the run' train --out "$work/early" "${early[@]}"
+expect 0 'best mIoU .* of 6, where train.patience ended the run' train --out "$work/patience" "${early[@]}"
 check 'the log ends with the reason' bash -c \
-    "tail -n 1 '$work/early/log.jsonl' | grep -qx '{\"type\":\"end\",\"step\":6,\"steps\":12,\"reason\":\"patience\",\"evaluations\":2}'"
-check 'the report has the reason' grep -q 'Stopped early, after step 6 of 12' "$work/early/report.html"
-expect 0 'early: the run stopped early and does not go on, unless train.patience = 2 is changed' icseg train --resume "$work/early"
-check 'it did not go on' grep -q '"type":"end","step":6,' "$work/early/log.jsonl"
-expect 0 'best mIoU .* of 12$' icseg train --resume "$work/early" --set train.patience=0 --set train.min_delta=0
-check 'there is no end any more' bash -c "! grep -q '\"type\":\"end\"' '$work/early/log.jsonl'"
+    "tail -n 1 '$work/patience/log.jsonl' | grep -qx '{\"type\":\"end\",\"step\":6,\"steps\":12,\"reason\":\"patience\",\"evaluations\":2}'"
+check 'the report has the reason' grep -q 'Stopped early, after step 6 of 12' "$work/patience/report.html"
+expect 0 'patience: the run stopped early and does not go on, unless train.patience = 2 is changed' icseg train --resume "$work/patience"
+check 'it did not go on' grep -q '"type":"end","step":6,' "$work/patience/log.jsonl"
+expect 0 'best mIoU .* of 12$' icseg train --resume "$work/patience" --set train.patience=0 --set train.min_delta=0
+check 'there is no end any more' bash -c "! grep -q '\"type\":\"end\"' '$work/patience/log.jsonl'"
 refuse 2 'train.patience: 2: counts evaluations during the run, of which there are none; set train.eval_every or train.eval_minutes' \
     train --out "$work/none" --set train.patience=2 --set train.eval_every=0
 refuse 2 'train.min_delta: has no effect, because train.patience is 0' train --out "$work/none" --set train.min_delta=0.01
