@@ -74,9 +74,15 @@ typedef struct sweep {
 
 /* Keys that change neither the weights nor the evaluations. */
 static bool is_free(const char *key) {
-    static const char *const keys[] = {
-        "train.threads",      "train.memory", "train.log_every", "train.checkpoint_every", "train.checkpoint_minutes",
-        "data.loader_threads"};
+    static const char *const keys[] = {"train.threads",
+                                       "train.memory",
+                                       "train.log_every",
+                                       "train.checkpoint_every",
+                                       "train.checkpoint_minutes",
+                                       "data.loader_threads",
+                                       "train.tensorboard",
+                                       "train.tensorboard_histograms",
+                                       "train.tensorboard_images"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (!strcmp(key, keys[i])) return true;
     return !strncmp(key, "pretrain.", 9);

@@ -36,7 +36,8 @@ check() {
 analyzer() {
     each -n 8 gcc -fanalyzer -Wno-analyzer-null-dereference -Wno-analyzer-null-argument \
         -Wno-analyzer-use-of-uninitialized-value -Wno-analyzer-too-complex -Werror -O2 -std=c11 -fopenmp -D_GNU_SOURCE \
-        -DICSEG_VERSION='""' -I include -I src -I . -isystem "$build/generated/onnx" -fsyntax-only
+        -DICSEG_VERSION='""' -I include -I src -I . -isystem "$build/generated/onnx" -isystem "$build/generated/tensorboard" \
+        -fsyntax-only
 }
 
 run "clang-tidy" tidy

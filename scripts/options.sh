@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Builds with each optional part off, with all of them off, with -O3 and with clang; warnings are errors. In each build
 # every program links, the library needs no more than these parts do, and the program runs, says which parts it has, and
-# names the missing part when it is given a file of it. Run before a release: it takes as long as fifteen builds.
+# names the missing part when it is given a file of it. Run before a release: it takes as long as sixteen builds.
 # Usage: options.sh [NAME...]: some of the builds. The last line is "N passed, N failed"
 set -u
 cd "$(dirname "$0")/.."
@@ -90,10 +90,15 @@ if try video "$(without video "$parts")" "$every" -DICSEG_VIDEO=OFF; then
         icseg video "$tiny" "$work/image.gif" --overlay "$work/o.mp4"
 fi
 try mpi "$parts" "$every" -DICSEG_MPI=OFF
-if try onnx "$(without onnx "$parts")" "$(without protobuf-c "$every")" -DICSEG_ONNX=OFF; then
+if try onnx "$(without onnx "$parts")" "$(without protobuf-c "$every")" -DICSEG_ONNX=OFF -DICSEG_TENSORBOARD=OFF; then
     check "onnx: a model for the next case" tiny_model
     check "onnx: a file is refused" says "this build of icseg does not write ONNX files" \
         icseg export "$tiny" "$work/model.onnx"
+fi
+if try tensorboard "$parts" "$every" -DICSEG_TENSORBOARD=OFF; then
+    check "tensorboard: a model for the next case" tiny_model
+    check "tensorboard: event files are refused" says "this build of icseg does not write TensorBoard's event files" \
+        icseg train "$work/tiny/recipe.yaml" --out "$work/events" --set train.tensorboard=true
 fi
 if try serve "$(without serve "$parts")" "$every" -DICSEG_SERVE=OFF; then
     check "serve: the command is refused" says "serve: this build has no server" icseg serve model.safetensors
@@ -110,7 +115,7 @@ try program - "$every" -DICSEG_PROGRAM=OFF
 try tests "$parts" "$every" -DICSEG_TESTS=OFF
 try harden "$parts" "$every" -DICSEG_HARDEN=OFF
 try none - "dnnl gomp jansson jpeg png16 utf8proc z" -DICSEG_TRAIN=OFF -DICSEG_TIFF=OFF -DICSEG_WEBP=OFF \
-    -DICSEG_GIF=OFF -DICSEG_HEIF=OFF -DICSEG_VIDEO=OFF -DICSEG_ONNX=OFF -DICSEG_MATLAB=OFF -DICSEG_PROGRAM=OFF -DICSEG_TESTS=OFF
+    -DICSEG_GIF=OFF -DICSEG_HEIF=OFF -DICSEG_VIDEO=OFF -DICSEG_ONNX=OFF -DICSEG_TENSORBOARD=OFF -DICSEG_MATLAB=OFF -DICSEG_PROGRAM=OFF -DICSEG_TESTS=OFF
 try O3 "$parts" "$every" -DCMAKE_C_FLAGS_RELEASE=-O3
 try clang "$parts" "$(xargs -n 1 <<<"${every/gomp/omp}" | sort | xargs)" -DCMAKE_C_COMPILER=clang
 

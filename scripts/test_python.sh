@@ -25,7 +25,7 @@ venv=build-python/venv python=build-python/venv/bin/python
 command -v python3 >/dev/null || give_up "skipped: Python is not installed" 0
 python3 -m venv --help >/dev/null 2>&1 || give_up "skipped: Python has no module venv (Debian: python3-venv)" 0
 [ -x $python ] || python3 -m venv $venv || give_up "skipped: a virtual environment cannot be made" 0
-packages="numpy pytest mypy pycparser pillow matplotlib tqdm nbconvert ipykernel fastapi httpx onnx onnxruntime openvino $torch"
+packages="numpy pytest mypy pycparser pillow matplotlib tqdm nbconvert ipykernel fastapi httpx onnx onnxruntime openvino tensorboard $torch"
 installed=$venv/installed-packages
 if [ "$(cat $installed 2>/dev/null)" != "$packages" ]; then
     echo "== packages"

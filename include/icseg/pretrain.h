@@ -12,6 +12,7 @@
  *     checkpoint.safetensors   CLIP weights under OpenAI's names, like any others (model.init, icseg_classifier_open,
  *                              icseg_model_open_vocabulary), with the moments and the step from which a run resumes
  *     report.html              loss, retrieval and zero-shot accuracy over the steps
+ *     tensorboard              with pretrain.tensorboard: a folder of event files, one of each process that trained
  *
  * Everything random is a function of pretrain.seed and the step. A run that was stopped or killed at any moment and
  * then resumed leaves the same weights, moments and log (except timings) as one that was not, with the same number of

@@ -13,6 +13,7 @@
  *     evaluation.json          confusion matrix and worst images of the last evaluation
  *     images.jsonl             what the last evaluation counted in each image (icseg_run_comparison_open)
  *     report.html              losses, mIoU, classes, worst images, samples; from the first evaluation on
+ *     tensorboard              with train.tensorboard: a folder of event files, one of each process that trained
  *
  * Everything random is a function of train.seed and the step. A run that was stopped or killed at any moment and then
  * resumed leaves the same weights, moments and log (except timings) as one that was not, with the same number of

@@ -10,10 +10,18 @@
 /* Keys that change neither the weights nor the evaluation, apart from rounding, and the seed. Paths do count: another
  * folder may contain other images. */
 static bool is_free(const char *key) {
-    static const char *const keys[] = {
-        "data.loader_threads",     "train.seed",       "train.threads",      "train.memory",
-        "train.log_every",         "train.eval_every", "train.eval_minutes", "train.checkpoint_every",
-        "train.checkpoint_minutes"};
+    static const char *const keys[] = {"data.loader_threads",
+                                       "train.seed",
+                                       "train.threads",
+                                       "train.memory",
+                                       "train.log_every",
+                                       "train.eval_every",
+                                       "train.eval_minutes",
+                                       "train.checkpoint_every",
+                                       "train.checkpoint_minutes",
+                                       "train.tensorboard",
+                                       "train.tensorboard_histograms",
+                                       "train.tensorboard_images"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (!strcmp(key, keys[i])) return true;
     return !strncmp(key, "pretrain.", 9);

@@ -35,5 +35,6 @@ static icseg_status check_optimiser(const icseg_recipe *recipe, icseg_error *err
 icseg_status icseg_pretrain_check(const icseg_recipe *recipe, icseg_error *error) {
     ICSEG_TRY(icseg_recipe_check_model(recipe, error));
     ICSEG_TRY(check_pairs(recipe, error));
+    ICSEG_TRY(icseg_recipe_check_events(recipe, "pretrain", &recipe->settings.pretrain.events, error));
     return check_optimiser(recipe, error);
 }

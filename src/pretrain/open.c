@@ -170,12 +170,14 @@ icseg_status icseg_pretraining_open(icseg_pretraining *r, bool resume, icseg_err
     ICSEG_TRY(icseg_pretraining_open_loader(r, error));
     ICSEG_TRY(make_places_absolute(r, error));
     ICSEG_TRY(icseg_run_write_recipe(&r->folder, r->recipe, ICSEG_RECIPE_PRETRAIN, error));
-    return open_log(r, error);
+    ICSEG_TRY(open_log(r, error));
+    return icseg_run_open_events(&r->folder, &r->recipe->pretrain.events, r->step + 1, &r->events, error);
 }
 
 void icseg_pretraining_close(icseg_pretraining *r) {
     icseg_pair_loader_close(&r->loader);
     icseg_log_writer_close(&r->log);
+    icseg_event_file_close(&r->events);
     icseg_adamw_close(&r->adamw);
     icseg_towers_close(&r->towers);
     icseg_tokenizer_close(&r->tokenizer);

@@ -53,7 +53,8 @@ static icseg_status loop(icseg_pretraining *r, icseg_error *error) {
         ICSEG_TRY(do_due(r, error));
     }
     if (r->scores_step != r->step) ICSEG_TRY(icseg_pretraining_evaluate(r, error));
-    return icseg_log_writer_finish(&r->log, error);
+    ICSEG_TRY(icseg_log_writer_finish(&r->log, error));
+    return icseg_event_file_finish(&r->events, error);
 }
 
 static void say_counts(const icseg_pretraining *r, const icseg_pair_counts *counts) {

@@ -6,6 +6,7 @@
 #include "pretrain/pair_loader.h"
 #include "pretrain/scores.h"
 #include "report/jsonl.h"
+#include "tensorboard/events.h"
 #include "train/adamw.h"
 #include "train/moments.h"
 #include "train/recipe.h"
@@ -25,6 +26,7 @@ typedef struct icseg_pretraining {
     icseg_adamw *adamw;
     icseg_pair_loader *loader;
     icseg_log_writer *log;
+    icseg_event_file *events;     /* for TensorBoard; NULL: not wanted */
     int64_t step;                 /* completed steps */
     bool eval_pending;            /* the evaluation after `step` is still to be done */
     bool saved;                   /* the state on disk is that of `step` */

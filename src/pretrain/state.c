@@ -58,13 +58,21 @@ icseg_status icseg_pretraining_save(icseg_pretraining *r, icseg_error *error) {
 /* All keys of the model and of pretraining except those for the location of pairs, speed and intervals. The hash of the
  * pairs is compared instead of their location. */
 static bool decides_weights(const char *key) {
-    static const char *const exempt[] = {"pretrain.pairs",           "pretrain.val_pairs",
-                                         "pretrain.val_limit",       "pretrain.broken",
-                                         "pretrain.threads",         "pretrain.loader_threads",
-                                         "pretrain.memory",          "pretrain.log_every",
-                                         "pretrain.eval_every",      "model.init",
-                                         "model.init_weights",       "model.merges",
-                                         "pretrain.checkpoint_every"};
+    static const char *const exempt[] = {"pretrain.pairs",
+                                         "pretrain.val_pairs",
+                                         "pretrain.val_limit",
+                                         "pretrain.broken",
+                                         "pretrain.threads",
+                                         "pretrain.loader_threads",
+                                         "pretrain.memory",
+                                         "pretrain.log_every",
+                                         "pretrain.eval_every",
+                                         "model.init",
+                                         "model.init_weights",
+                                         "model.merges",
+                                         "pretrain.checkpoint_every",
+                                         "pretrain.tensorboard",
+                                         "pretrain.tensorboard_histograms"};
     for (size_t i = 0; i < sizeof exempt / sizeof *exempt; i++)
         if (!strcmp(key, exempt[i])) return false;
     return !strncmp(key, "model.", 6) || !strncmp(key, "pretrain.", 9);

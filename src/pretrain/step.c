@@ -67,6 +67,22 @@ static bool is_due(const icseg_pretraining *r, int32_t every) {
     return r->step == r->recipe->pretrain.steps || (every > 0 && r->step % every == 0);
 }
 
+static icseg_status log_step(icseg_pretraining *r, icseg_log_step *entry, double now, icseg_error *error) {
+    entry->seconds = now - r->begun;
+    entry->images_per_s = (double)r->window_steps * r->recipe->pretrain.batch / r->window;
+    entry->peak_mib = (double)icseg_memory_peak() / (1 << 20);
+    r->window = 0;
+    r->window_steps = 0;
+    ICSEG_TRY(icseg_log_writer_step(r->log, entry, loss_names, 1, error));
+    return icseg_events_step(r->events, entry, loss_names, 1, error);
+}
+
+static icseg_status log_parameters(const icseg_pretraining *r, icseg_error *error) {
+    int32_t every = r->recipe->pretrain.events.histograms;
+    if (!every || r->step % every != 0) return ICSEG_OK;
+    return icseg_events_parameters(r->events, icseg_towers_params(r->towers), r->step, 1, error);
+}
+
 icseg_status icseg_pretraining_step(icseg_pretraining *r, icseg_error *error) {
     double start = icseg_clock();
     icseg_log_step entry = {0};
@@ -77,13 +93,8 @@ icseg_status icseg_pretraining_step(icseg_pretraining *r, icseg_error *error) {
     r->window_steps++;
     r->saved = false;
     r->eval_pending = is_due(r, r->recipe->pretrain.eval_every);
-    if (!is_due(r, r->recipe->pretrain.log_every)) return ICSEG_OK;
-    entry.seconds = end - r->begun;
-    entry.images_per_s = (double)r->window_steps * r->recipe->pretrain.batch / r->window;
-    entry.peak_mib = (double)icseg_memory_peak() / (1 << 20);
-    r->window = 0;
-    r->window_steps = 0;
-    return icseg_log_writer_step(r->log, &entry, loss_names, 1, error);
+    if (is_due(r, r->recipe->pretrain.log_every)) ICSEG_TRY(log_step(r, &entry, end, error));
+    return log_parameters(r, error);
 }
 
 /* -- evaluations */
@@ -108,8 +119,9 @@ static icseg_status log_scores(icseg_pretraining *r, icseg_error *error) {
     memcpy(entry.value + 1 + ICSEG_PRETRAIN_RECALLS, s->text_to_image, sizeof s->text_to_image);
     ICSEG_TRY(is_logged(r, &logged, error));
     if (!labelled) memmove(entry.value, entry.value + 1, (SCORES - 1) * sizeof *entry.value);
-    return logged ? ICSEG_OK
-                  : icseg_log_writer_scores(r->log, &entry, score_names + !labelled, SCORES - !labelled, error);
+    if (logged) return ICSEG_OK;
+    ICSEG_TRY(icseg_events_scores(r->events, &entry, score_names + !labelled, SCORES - !labelled, error));
+    return icseg_log_writer_scores(r->log, &entry, score_names + !labelled, SCORES - !labelled, error);
 }
 
 static void say_scores(const icseg_pretraining *r, int32_t left_out) {

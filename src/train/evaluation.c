@@ -19,6 +19,8 @@ static icseg_status is_logged(const icseg_trainer *t, const icseg_metrics *m, bo
     return ICSEG_OK;
 }
 
+/* The events come first: if the process is killed before the log has its line, they are written twice, and TensorBoard
+ * shows the same point. */
 static icseg_status log_metrics(icseg_trainer *t, const icseg_metrics *m, icseg_error *error) {
     bool logged = false;
     if (!icseg_trainer_leads(t)) return ICSEG_OK;
@@ -26,6 +28,8 @@ static icseg_status log_metrics(icseg_trainer *t, const icseg_metrics *m, icseg_
     if (logged) return ICSEG_OK;
     icseg_log_eval entry = {
         .step = t->state.step, .miou = m->miou, .macc = m->macc, .aacc = m->aacc, .classes = m->classes, .iou = m->iou};
+    ICSEG_TRY(icseg_trainer_write_images(t, error));
+    ICSEG_TRY(icseg_events_eval(t->events, &entry, icseg_dataset_class_names(t->val), error));
     return icseg_log_writer_eval(t->log, &entry, error);
 }
 

@@ -21,6 +21,13 @@ enum {
 };
 
 typedef enum icseg_recipe_mode { ICSEG_RECIPE_WHOLE, ICSEG_RECIPE_SLIDE } icseg_recipe_mode;
+
+/* TensorBoard's event files. */
+typedef struct icseg_event_settings {
+    bool on;
+    int32_t histograms, images; /* steps between histograms; images of an evaluation; 0: none */
+} icseg_event_settings;
+
 typedef enum icseg_pretrain_decay { ICSEG_PRETRAIN_COSINE, ICSEG_PRETRAIN_POLY } icseg_pretrain_decay;
 
 /* The values of all keys. Strings are never NULL and live in the recipe's arena. */
@@ -63,6 +70,7 @@ typedef struct icseg_recipe_settings {
         double min_delta;                                /* of a mIoU of 0..1 */
         double minutes, eval_minutes; /* replaced by steps and eval_every when the speed has been measured; 0: none */
         double checkpoint_minutes;    /* also a checkpoint after so long; 0: none */
+        icseg_event_settings events;
     } train;
     struct {
         icseg_recipe_mode mode;
@@ -90,6 +98,7 @@ typedef struct icseg_recipe_settings {
         int64_t seed;
         int32_t threads;                                 /* 0: all cores */
         int32_t log_every, eval_every, checkpoint_every; /* steps; 0: only at the end */
+        icseg_event_settings events;                     /* without images */
     } pretrain;
 } icseg_recipe_settings;
 
@@ -118,6 +127,10 @@ icseg_status icseg_recipe_fail_key(const icseg_recipe *recipe, const char *key, 
 
 /* Checks the keys of the model: configuration, tokenizer, and which weights it starts from. */
 icseg_status icseg_recipe_check_model(const icseg_recipe *recipe, icseg_error *error);
+
+/* Checks the keys of event files in a section, "train" or "pretrain". */
+icseg_status icseg_recipe_check_events(const icseg_recipe *recipe, const char *section, const icseg_event_settings *s,
+                                       icseg_error *error);
 
 /* Checks that model.init exists, which only a new run needs. */
 icseg_status icseg_recipe_check_init(const icseg_recipe *recipe, icseg_error *error);

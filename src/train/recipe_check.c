@@ -7,6 +7,7 @@
 #include "base/argument.h"
 #include "base/file.h"
 #include "model/config.h"
+#include "tensorboard/event_file.h"
 #include "train/assignment.h"
 
 enum { KEY_SIZE = 96 };
@@ -166,6 +167,20 @@ static icseg_status check_patience(const icseg_recipe *recipe, icseg_error *erro
     return ICSEG_OK;
 }
 
+icseg_status icseg_recipe_check_events(const icseg_recipe *recipe, const char *section, const icseg_event_settings *s,
+                                       icseg_error *error) {
+    icseg_error found;
+    char key[KEY_SIZE];
+    snprintf(key, sizeof key, "%s.tensorboard", section);
+    if (!s->on && (s->histograms || s->images))
+        return icseg_recipe_fail_key(recipe, key, error, "is false, so that %s_%s has no effect", key,
+                                     s->histograms ? "histograms" : "images");
+    if (!s->on || icseg_event_file_check_support(&found) == ICSEG_OK) return ICSEG_OK;
+    icseg_status status = icseg_recipe_fail_key(recipe, key, error, "%s", found.message);
+    if (error) error->remedy = ICSEG_REMEDY_NONE;
+    return status;
+}
+
 icseg_status icseg_recipe_check_init(const icseg_recipe *recipe, icseg_error *error) {
     const char *init = recipe->settings.init;
     if (!init[0] || icseg_file_exists(init) || icseg_folder_exists(init)) return ICSEG_OK;
@@ -187,5 +202,6 @@ icseg_status icseg_recipe_check(const icseg_recipe *recipe, icseg_error *error) 
                                      s->train.lr);
     ICSEG_TRY(check_layer_decay(recipe, error));
     ICSEG_TRY(check_patience(recipe, error));
+    ICSEG_TRY(icseg_recipe_check_events(recipe, "train", &s->train.events, error));
     return check_evaluation(recipe, error);
 }

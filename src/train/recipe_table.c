@@ -12,7 +12,14 @@
 #include "model/config.h"
 #include "text/tokenizer.h"
 
-enum { MAX_SIDE = 16384, MAX_STEPS = 100000000, MAX_BATCH = 65536, MAX_MINUTES = 10000000, CLIP_VOCABULARY = 49408 };
+enum {
+    MAX_SIDE = 16384,
+    MAX_STEPS = 100000000,
+    MAX_BATCH = 65536,
+    MAX_MINUTES = 10000000,
+    CLIP_VOCABULARY = 49408,
+    MAX_PICTURES = 1000
+};
 
 #define LEAST_DIVISOR 1e-30 /* well above the smallest normal float */
 
@@ -201,6 +208,14 @@ static const icseg_option rows[] = {
     {"train.checkpoint_minutes", FLOAT(train.checkpoint_minutes),
      "largest time between checkpoints (minutes), besides checkpoint_every; 0: no limit",
      ICSEG_BETWEEN(0, MAX_MINUTES)},
+    {"train.tensorboard", BOOL(train.events.on),
+     "also writes what log.jsonl has for TensorBoard: event files in the folder tensorboard of the run directory"},
+    {"train.tensorboard_histograms", INT(train.events.histograms),
+     "with tensorboard: steps between histograms of the trained weights and of their gradients; 0: none", STEPS},
+    {"train.tensorboard_images", INT(train.events.images),
+     "with tensorboard: number of validation images that each evaluation writes with labels, prediction and score "
+     "maps; 0: none",
+     ICSEG_BETWEEN(0, MAX_PICTURES)},
 
     {"eval.mode", WORD(eval.mode), "whole: the whole image at once; slide: overlapping windows", .words = modes},
     {"eval.precision", WORD(eval.precision),
@@ -267,6 +282,8 @@ static const icseg_option rows[] = {
     {"pretrain.eval_every", INT(pretrain.eval_every), "steps between evaluations; 0: only at the end", STEPS},
     {"pretrain.checkpoint_every", INT(pretrain.checkpoint_every), "steps between checkpoints; 0: only at the end",
      STEPS},
+    {"pretrain.tensorboard", BOOL(pretrain.events.on), "as train.tensorboard"},
+    {"pretrain.tensorboard_histograms", INT(pretrain.events.histograms), "as train.tensorboard_histograms", STEPS},
 };
 
 /* A list is stored in adjacent fields. */

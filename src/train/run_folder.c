@@ -88,6 +88,15 @@ icseg_status icseg_run_write_recipe(const icseg_run_folder *f, const icseg_recip
     return status;
 }
 
+icseg_status icseg_run_open_events(const icseg_run_folder *f, const icseg_event_settings *settings, int64_t first_step,
+                                   icseg_event_file **out, icseg_error *error) {
+    *out = NULL;
+    if (!settings->on) return ICSEG_OK;
+    const char *folder = icseg_run_path(f, "tensorboard");
+    if (!folder) return icseg_fail_memory_in(error, 0, f->path);
+    return icseg_event_file_open(out, folder, first_step, error);
+}
+
 icseg_status icseg_run_log_start(icseg_log_writer *log, icseg_log_start start, icseg_error *error) {
     char date[40] = "", machine[200];
     time_t now = time(NULL);

@@ -4,6 +4,7 @@
 #define ICSEG_TRAIN_RUN_FOLDER_H
 
 #include "report/jsonl.h"
+#include "tensorboard/event_file.h"
 #include "train/recipe.h"
 
 typedef struct icseg_run_folder {
@@ -25,6 +26,10 @@ icseg_status icseg_run_make_absolute(icseg_run_folder *folder, const char **cons
 /* Writes recipe.yaml. */
 icseg_status icseg_run_write_recipe(const icseg_run_folder *folder, const icseg_recipe_settings *settings,
                                     icseg_recipe_use use, icseg_error *error);
+/* Opens an event file in the folder "tensorboard" of the directory, for a run that begins with first_step; NULL unless
+ * the settings ask for it. */
+icseg_status icseg_run_open_events(const icseg_run_folder *folder, const icseg_event_settings *settings,
+                                   int64_t first_step, icseg_event_file **out, icseg_error *error);
 /* Writes the entry "start" of a log, with date, machine and version. */
 icseg_status icseg_run_log_start(icseg_log_writer *log, icseg_log_start start, icseg_error *error);
 

@@ -53,6 +53,7 @@ static icseg_recipe_settings settings_of_weights(const icseg_recipe_settings *us
     kept.train.eval_minutes = published.train.eval_minutes;
     kept.train.checkpoint_every = published.train.checkpoint_every;
     kept.train.checkpoint_minutes = published.train.checkpoint_minutes;
+    kept.train.events = published.train.events;
     return kept;
 }
 
@@ -139,6 +140,9 @@ static bool decides_weights(const char *key) {
                                          "train.patience",
                                          "train.min_delta",
                                          "train.memory",
+                                         "train.tensorboard",
+                                         "train.tensorboard_histograms",
+                                         "train.tensorboard_images",
                                          "model.init",
                                          "model.init_weights",
                                          "model.merges",

@@ -169,7 +169,8 @@ static icseg_status open_files(icseg_trainer *t, icseg_error *error) {
     if (!icseg_trainer_leads(t)) return ICSEG_OK;
     ICSEG_TRY(make_places_absolute(t, error));
     ICSEG_TRY(icseg_run_write_recipe(&t->folder, t->recipe, ICSEG_RECIPE_TRAIN, error));
-    return open_log(t, error);
+    ICSEG_TRY(open_log(t, error));
+    return icseg_run_open_events(&t->folder, &t->recipe->train.events, t->state.step + 1, &t->events, error);
 }
 
 /* Every stage ends with the processes' agreement, so that an error of one ends all of them. */
@@ -260,6 +261,7 @@ void icseg_trainer_close(icseg_trainer **trainer) {
     icseg_gradient_sums_close(&t->sums);
     icseg_log_writer_close(&t->log);
     icseg_ema_close(&t->ema);
+    icseg_event_file_close(&t->events);
     icseg_adamw_close(&t->adamw);
     icseg_session_close(&t->session);
     icseg_model_close(&t->model);
@@ -291,7 +293,16 @@ static icseg_status log_step(icseg_trainer *t, const icseg_train_step *step, ics
     memcpy(entry.loss, step->loss, sizeof entry.loss);
     t->window = 0;
     t->window_steps = 0;
-    return icseg_log_writer_step(t->log, &entry, t->loss_name, step->loss_count, error);
+    ICSEG_TRY(icseg_log_writer_step(t->log, &entry, t->loss_name, step->loss_count, error));
+    return icseg_events_step(t->events, &entry, t->loss_name, step->loss_count, error);
+}
+
+/* Histograms of the weights, and of the gradients of the step's batches, averaged. */
+static icseg_status log_parameters(const icseg_trainer *t, icseg_error *error) {
+    int32_t every = t->recipe->train.events.histograms;
+    if (!t->events || !every || t->state.step % every != 0) return ICSEG_OK;
+    return icseg_events_parameters(t->events, t->model->params, t->state.step, 1 / (double)t->recipe->train.accumulate,
+                                   error);
 }
 
 static icseg_status step_and_log(icseg_trainer *t, icseg_train_step *step, icseg_error *error) {
@@ -311,7 +322,8 @@ static icseg_status step_and_log(icseg_trainer *t, icseg_train_step *step, icseg
     ICSEG_TRY(icseg_group_reduce(t->group, ICSEG_MAX_I64, &late, 1, error)); /* clocks differ */
     t->save_due = is_due(t, t->recipe->train.checkpoint_every) || late;
     t->state.eval_pending = is_due(t, t->recipe->train.eval_every);
-    return is_due(t, t->recipe->train.log_every) ? log_step(t, step, error) : ICSEG_OK;
+    if (is_due(t, t->recipe->train.log_every)) ICSEG_TRY(log_step(t, step, error));
+    return log_parameters(t, error);
 }
 
 static icseg_status check_open(const icseg_trainer *t, icseg_error *error) {
@@ -387,7 +399,9 @@ icseg_status icseg_trainer_finish(icseg_trainer *t, icseg_error *error) {
     if (t->confusion_step != t->state.step) ICSEG_TRY(icseg_trainer_evaluate(t, NULL, error));
     if (t->save_due) ICSEG_TRY(icseg_trainer_save(t, error));
     t->finished = true;
-    return icseg_group_agree(t->group, t->log ? icseg_log_writer_finish(&t->log, error) : ICSEG_OK, error);
+    icseg_status status = icseg_log_writer_finish(&t->log, error);
+    if (status == ICSEG_OK) status = icseg_event_file_finish(&t->events, error);
+    return icseg_group_agree(t->group, status, error);
 }
 
 icseg_model *icseg_trainer_model(icseg_trainer *t) { return t ? t->model : NULL; }

@@ -11,6 +11,7 @@
 #include "report/evaluation.h"
 #include "report/index.h"
 #include "report/jsonl.h"
+#include "tensorboard/events.h"
 #include "group/group.h"
 #include "train/adamw.h"
 #include "train/ema.h"
@@ -50,6 +51,7 @@ struct icseg_trainer {
     icseg_gradient_sums *sums; /* of the group; NULL: not needed yet */
     float *statistics;         /* running statistics before the current step; NULL if a step is one batch */
     icseg_log_writer *log;     /* NULL: the run is finished, or this is not rank 0 of the group */
+    icseg_event_file *events;  /* for TensorBoard; NULL: likewise, or not wanted */
     bool finished;
     icseg_train_state state;
     icseg_eval_options eval;
@@ -146,6 +148,12 @@ icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, ics
 /* Evaluates on the validation split into t->confusion, logs the metrics, saves the weights if they are the best, writes
  * evaluation.json and report.html, and clears eval_pending. The caller closes *out. */
 icseg_status icseg_trainer_measure(icseg_trainer *t, icseg_metrics *out, icseg_error *error);
+
+/* -- event_images.c */
+
+/* Writes images of the validation split with their labels, predictions and score maps as events, if the recipe asks for
+ * it. */
+icseg_status icseg_trainer_write_images(icseg_trainer *t, icseg_error *error);
 
 /* -- budget.c */
 

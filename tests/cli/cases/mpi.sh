@@ -59,6 +59,13 @@ for mpi in "${launchers[@]}"; do
     expect 0 '' start 2 $(train) "$work/${mpi}again"
     check "$mpi: the same bytes again" cmp "$work/${mpi}0/checkpoint.safetensors" "$work/${mpi}again/checkpoint.safetensors"
 
+    # Event files: those of process 0
+    # shellcheck disable=SC2046
+    expect 0 'best mIoU' start 2 $(train) "$work/${mpi}events" --set train.tensorboard=true \
+        --set train.tensorboard_histograms=5 --set train.tensorboard_images=1
+    check "$mpi: one event file" [ "$(ls "$work/${mpi}events/tensorboard" | wc -l)" = 1 ]
+    check "$mpi: the weights are those without events" alike "$work/${mpi}0" "$work/${mpi}events" 0
+
     # Evaluation and prediction
     expect 0 '' icseg eval "$work/one0/checkpoint.safetensors" --data "$work/data" --json "$work/alone.json" --images "$work/alone.jsonl"
     expect 0 'mIoU' start 3 "$program" eval "$work/one0/checkpoint.safetensors" --data "$work/data" --json "$work/$mpi.json" \
