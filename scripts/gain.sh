@@ -4,7 +4,8 @@
 # Usage: scripts/gain.sh WORK STEP
 #   WORK       folder of data, runs and results; every step continues where it was stopped
 #   data       generates the scenes: 1,000 to choose labelled ones from, 250 for validation, 500 for the test
-#   pretrain   pretrains the small CLIP of recipes/gain.yaml
+#   pretrain   pretrains the small CLIP of recipes/gain.yaml; without it, runs start from bench/gain/clip.safetensors,
+#              which is its result
 #   runs       fine-tunes each variant with each number of scenes and each seed, and evaluates it on the validation scenes
 #   test       evaluates every finished run on the test scenes; to be done once, when nothing is changed any more
 #   cost       measures a training step and inference of each variant, on a quiet machine
@@ -23,6 +24,7 @@ recipe=recipes/gain.yaml
 mkdir -p "$1"
 work=$(cd "$1" && pwd)
 counts=${COUNTS:-50 200 1000} seeds=${SEEDS:-0 1 2 3 4} init=${INIT:-$work/clip/checkpoint.safetensors}
+[ -n "${INIT:-}" ] || [ -f "$init" ] || init=$PWD/bench/gain/clip.safetensors
 all="fpn denseclip icpc icpc-prompts icpc-scales icpc-contrast text text+prompts text+scales text+contrast"
 variants=${VARIANTS:-$all}
 
