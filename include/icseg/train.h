@@ -216,6 +216,60 @@ ICSEG_API icseg_status icseg_train_report(const char *run, const char *data, con
  * written */
 ICSEG_API icseg_status icseg_train_index(const char *folder, icseg_error *error);
 
+/** How to test learning rates. A field that is 0 or NULL has its default. */
+typedef struct icseg_lr_options {
+    size_t struct_size; /**< ICSEG_LR_OPTIONS_INIT */
+    double min_lr;      /**< learning rate of the first step, above 0; 0: 1e-7 */
+    double max_lr;      /**< learning rate of the last step, above min_lr, at most 1e6; 0: 1 */
+    int32_t steps;      /**< 10..100000; 0: 100 */
+    int32_t threads;    /**< compute threads; 0: train.threads of the recipe */
+    icseg_group *group; /**< processes that train together, as in icseg_train_options; NULL: this one alone */
+} icseg_lr_options;
+
+/** Initialises an icseg_lr_options. */
+#define ICSEG_LR_OPTIONS_INIT ICSEG_INIT(icseg_lr_options)
+
+/** A finished learning-rate range test. It is read-only: any number of threads may use it. */
+typedef struct icseg_lr_range icseg_lr_range;
+
+/** Smith's learning-rate range test: trains from the recipe's initial weights with a rate that grows exponentially from
+ * min_lr to max_lr, until the smoothed loss is four times its smallest value or is not finite. Writes no file. The same
+ * recipe and number of threads give the same losses on one machine. docs/training.md defines the suggestion.
+ *
+ * @param out receives the test, NULL on failure; close it with icseg_lr_range_close
+ * @param recipe the recipe; its keys for steps, warm-up, decay, averages and evaluations do not apply
+ * @param options how, or NULL
+ * @param progress callbacks or NULL; stages "check labels" and "learning rates" (steps)
+ * @param error receives the message on failure; may be NULL
+ * @return as icseg_trainer_open; ICSEG_ERROR_ARGUMENT if an option is out of range; ICSEG_ERROR_CANCELLED */
+ICSEG_API icseg_status icseg_lr_range_open(icseg_lr_range **out, const icseg_recipe *recipe,
+                                           const icseg_lr_options *options, const icseg_progress *progress,
+                                           icseg_error *error);
+
+/** Frees the test and sets the pointer to NULL. Accepts NULL and a pointer to NULL. */
+ICSEG_API void icseg_lr_range_close(icseg_lr_range **range);
+
+/** The suggested train.lr; 0 for NULL, and if the smoothed loss did not fall. */
+ICSEG_API double icseg_lr_range_suggestion(const icseg_lr_range *range);
+
+/** The forms of a learning-rate range test. */
+typedef enum icseg_lr_form {
+    ICSEG_LR_TABLE, /**< a table for people, with the suggestion */
+    ICSEG_LR_JSON,  /**< everything, as one JSON object */
+    ICSEG_LR_HTML,  /**< a page with the curve, which needs no other file */
+    ICSEG_LR_FORMS  /**< number of forms */
+} icseg_lr_form;
+
+/** Describes the test.
+ *
+ * @param range the test
+ * @param form how
+ * @param out receives NUL-terminated UTF-8, NULL on failure; free it with icseg_buffer_free
+ * @param error receives the message on failure; may be NULL
+ * @return ICSEG_ERROR_ARGUMENT if `form` is unknown */
+ICSEG_API icseg_status icseg_lr_range_text(const icseg_lr_range *range, icseg_lr_form form, char **out,
+                                           icseg_error *error);
+
 /** The model with the current weights, for sessions (icseg_session_open); NULL for NULL. With train.ema_decay they are
  * the raw weights; the averages are in the files. It is borrowed. A step changes its weights: run its sessions between
  * steps, from the thread that steps. Close them before the trainer. */

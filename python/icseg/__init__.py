@@ -52,7 +52,7 @@ from .report import ReportSample, write_report
 from .run import Comparison, Run
 from .result import ClassShare, Polygon, Result
 from .tensors import load_tensors, save_tensors, tensor_metadata
-from .training import Step, Trainer, evaluate, train
+from .training import Step, Trainer, evaluate, find_lr, train
 from .video import Video, VideoFrame, VideoWriter
 from .weights import calibrate, convert_weights
 
@@ -88,6 +88,7 @@ __all__ = [
     "Error",
     "EvalOptions",
     "evaluate",
+    "find_lr",
     "explain",
     "ExplainedMap",
     "Export",

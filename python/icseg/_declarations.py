@@ -2074,6 +2074,35 @@ ICSEG_TRAIN_DUE_EVALUATE = 1
 ICSEG_TRAIN_DUE_SAVE = 2
 ICSEG_TRAIN_DUE_STOP = 4
 
+
+class icseg_lr_options(Structure):
+    struct_size: int
+    min_lr: float
+    max_lr: float
+    steps: int
+    threads: int
+    group: Any
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("min_lr", c_double),
+        ("max_lr", c_double),
+        ("steps", c_int32),
+        ("threads", c_int32),
+        ("group", POINTER(icseg_group)),
+    ]
+
+
+
+class icseg_lr_range(Structure):
+    """Opaque."""
+
+
+# enum icseg_lr_form
+ICSEG_LR_TABLE = 0
+ICSEG_LR_JSON = 1
+ICSEG_LR_HTML = 2
+ICSEG_LR_FORMS = 3
+
 # macros
 ICSEG_AUTO_AGREEMENT = 0.999
 ICSEG_AUTO_IMAGES = 8
@@ -2344,6 +2373,12 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_TRAIN_DUE_SAVE",
         "ICSEG_TRAIN_DUE_STOP",
     ],
+    "icseg_lr_form": [
+        "ICSEG_LR_TABLE",
+        "ICSEG_LR_JSON",
+        "ICSEG_LR_HTML",
+        "ICSEG_LR_FORMS",
+    ],
 }
 
 STRUCTS: list[type[Structure]] = [
@@ -2424,6 +2459,7 @@ STRUCTS: list[type[Structure]] = [
     icseg_train_options,
     icseg_train_result,
     icseg_train_step,
+    icseg_lr_options,
 ]
 
 # name: type of the result, types of the arguments; made on the first use, because importing takes time
@@ -3371,6 +3407,22 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_train_index": lambda: (
         c_int,
         [c_char_p, POINTER(icseg_error)],
+    ),
+    "icseg_lr_range_open": lambda: (
+        c_int,
+        [POINTER(POINTER(icseg_lr_range)), POINTER(icseg_recipe), POINTER(icseg_lr_options), POINTER(icseg_progress), POINTER(icseg_error)],
+    ),
+    "icseg_lr_range_close": lambda: (
+        None,
+        [POINTER(POINTER(icseg_lr_range))],
+    ),
+    "icseg_lr_range_suggestion": lambda: (
+        c_double,
+        [POINTER(icseg_lr_range)],
+    ),
+    "icseg_lr_range_text": lambda: (
+        c_int,
+        [POINTER(icseg_lr_range), c_int, POINTER(c_char_p), POINTER(icseg_error)],
     ),
     "icseg_trainer_model": lambda: (
         POINTER(icseg_model),

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Optional, Union
+from typing import Any, Optional, Union, cast
 
 import numpy as np
 
 from . import _declarations as c
-from ._library import Closing, Exclusive, Handle, call, init, lib, path_bytes, path_text, text, texts
+from ._library import Closing, Exclusive, Handle, call, init, lib, owned_text, path_bytes, path_text, text, texts, whole
 from ._options import EvalOptions, eval_pointer
 from .dataset import Dataset
 from .errors import ArgumentError
@@ -105,6 +106,57 @@ def train(
     with made._handle as pointer, Watch(callback) as watch:
         call("icseg_train", pointer, ctypes.byref(options), watch.pointer, None, file=path_text(out))
     return Run(out)
+
+
+def find_lr(
+    recipe: Any,
+    data: Optional[PathLike] = None,
+    *,
+    min_lr: float = 1e-7,
+    max_lr: float = 1.0,
+    steps: int = 100,
+    threads: int = 0,
+    html: Optional[PathLike] = None,
+    callback: CallbackLike = None,
+) -> dict[str, Any]:
+    """Smith's learning-rate range test: trains with a rate that grows from step to step until the loss diverges.
+
+    Args:
+        recipe, data, callback: as for `icseg.train`; stage "learning rates".
+        min_lr, max_lr: the rates of the first and the last step.
+        steps: number of steps, at least 10.
+        threads: compute threads; 0: those of the recipe.
+        html: also write a page with the curve. An old file is replaced completely or not at all.
+
+    Raises:
+        ArgumentError: a recipe that cannot work, or a number out of range.
+        DataError: a data set with problems.
+        CancelledError: the callback returned False.
+
+    Returns:
+        What `icseg lr --json` writes: "suggestion", the rate at which the smoothed loss falls most steeply, or None if it
+        does not fall; "lowest", the rate of the lowest loss; "end", and "points", each with "lr", "loss", "smoothed".
+    """
+    made = _prepared(recipe, data)
+    options = init(
+        c.icseg_lr_options, min_lr=float(min_lr), max_lr=float(max_lr), steps=whole(steps, "steps", 1), threads=threads
+    )
+    found = ctypes.POINTER(c.icseg_lr_range)()
+    with made._handle as pointer, Watch(callback) as watch:
+        call("icseg_lr_range_open", ctypes.byref(found), pointer, ctypes.byref(options), watch.pointer)
+
+    def form(which: int) -> str:
+        made_text = ctypes.c_char_p()
+        call("icseg_lr_range_text", found, which, ctypes.byref(made_text))
+        return owned_text(made_text)
+
+    try:
+        if html is not None:
+            page = form(c.ICSEG_LR_HTML).encode()
+            call("icseg_file_write", path_bytes(html), page, len(page), file=path_text(html))
+        return cast("dict[str, Any]", json.loads(form(c.ICSEG_LR_JSON)))
+    finally:
+        lib.icseg_lr_range_close(ctypes.byref(found))
 
 
 class Trainer(Closing):

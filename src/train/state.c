@@ -89,8 +89,8 @@ static icseg_status set_metadata(icseg_trainer *t, icseg_safetensors_writer *wri
 
 icseg_status icseg_trainer_write_state(icseg_trainer *t, icseg_error *error) {
     icseg_safetensors_writer *writer;
+    if (!icseg_trainer_leads(t) || !t->folder.path) return ICSEG_OK;
     const char *path = icseg_run_path(&t->folder, file_name), *former = icseg_run_path(&t->folder, former_name);
-    if (!icseg_trainer_leads(t)) return ICSEG_OK;
     if (!path || !former) return icseg_fail_memory_in(error, 0, t->folder.path);
     ICSEG_TRY(check_finite(t, error));
     ICSEG_TRY(icseg_safetensors_writer_open(&writer, path, error));

@@ -259,12 +259,11 @@ icseg_status icseg_trainer_time_step(icseg_trainer *t, double *seconds, icseg_er
 
 /* -- a step */
 
-icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, icseg_error *error) {
-    const icseg_recipe_settings *r = t->recipe;
-    int64_t accumulate = r->train.accumulate;
+/* Losses, gradients and their norm, which is NaN if the loss is not finite. */
+static icseg_status differentiate(icseg_trainer *t, icseg_train_step *out, icseg_error *error) {
+    int64_t accumulate = t->recipe->train.accumulate;
     double share = 1 / (double)accumulate;
-    icseg_schedule schedule = icseg_recipe_schedule(r);
-    *out = (icseg_train_step){.struct_size = sizeof *out, .learning_rate = icseg_schedule_lr(&schedule, t->state.step)};
+    out->gradient_norm = (double)NAN;
     if (accumulate > 1) {
         icseg_params_zero_gradients(t->model->params);
         ICSEG_TRY(save_statistics(t, error));
@@ -280,15 +279,34 @@ icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, ics
         }
         ICSEG_TRY(run_batch(t, network, micro, micro == accumulate - 1, error));
         ICSEG_TRY(add_losses(t, out, network, share, error));
-        if (!isfinite(out->loss[0])) return diagnose(t, "the loss", error);
+        if (!isfinite(out->loss[0])) return ICSEG_OK;
     }
     out->gradient_norm = share * icseg_adamw_gradient_norm(t->adamw);
-    if (!isfinite(out->gradient_norm)) return diagnose(t, "the gradient", error);
-    double scale = share, clip = r->train.clip_norm;
+    return ICSEG_OK;
+}
+
+static void update(icseg_trainer *t, icseg_train_step *out) {
+    double scale = 1 / (double)t->recipe->train.accumulate, clip = t->recipe->train.clip_norm;
     if (clip > 0 && out->gradient_norm > clip)
         scale *= clip / (out->gradient_norm + 1e-6); /* as PyTorch's clip_grad_norm_ */
     icseg_adamw_step(t->adamw, out->learning_rate, scale);
     icseg_ema_update(t->ema, icseg_adamw_updates(t->adamw));
     out->step = ++t->state.step;
+}
+
+icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, icseg_error *error) {
+    icseg_schedule schedule = icseg_recipe_schedule(t->recipe);
+    *out = (icseg_train_step){.struct_size = sizeof *out, .learning_rate = icseg_schedule_lr(&schedule, t->state.step)};
+    ICSEG_TRY(differentiate(t, out, error));
+    if (!isfinite(out->loss[0])) return diagnose(t, "the loss", error);
+    if (!isfinite(out->gradient_norm)) return diagnose(t, "the gradient", error);
+    update(t, out);
+    return ICSEG_OK;
+}
+
+icseg_status icseg_trainer_try_rate(icseg_trainer *t, double lr, icseg_train_step *out, icseg_error *error) {
+    *out = (icseg_train_step){.struct_size = sizeof *out, .learning_rate = lr};
+    ICSEG_TRY(differentiate(t, out, error));
+    if (isfinite(out->gradient_norm)) update(t, out);
     return ICSEG_OK;
 }

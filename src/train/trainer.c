@@ -101,7 +101,7 @@ static icseg_status say_model(icseg_trainer *t, icseg_error *error) {
     icseg_trainer_say(t, "model: %.2f M parameters, %.2f M of them trained; a batch takes %.1f GFLOP and %.0f MiB",
                       1e-6 * (double)all, 1e-6 * (double)trained, 1e-9 * plan.flops,
                       (double)(plan.activations + plan.scratch) / (1 << 20));
-    icseg_trainer_say_needs(t, plan.activations + plan.scratch);
+    if (t->folder.path) icseg_trainer_say_needs(t, plan.activations + plan.scratch);
     return ICSEG_OK;
 }
 
@@ -160,13 +160,14 @@ static icseg_status open_folder(icseg_trainer *t, bool resume, icseg_error *erro
     if (!icseg_trainer_leads(t)) return ICSEG_OK;
     if (resume) ICSEG_TRY(icseg_trainer_find_state(t, &found, error));
     if (!found) ICSEG_TRY(icseg_recipe_check_init(t->recipe_copy, error));
+    if (!t->folder.path) return ICSEG_OK;
     ICSEG_TRY(icseg_run_folder_open(&t->folder, resume, error));
     return resume ? icseg_trainer_keep_budget(t, error) : ICSEG_OK;
 }
 
 static icseg_status open_files(icseg_trainer *t, icseg_error *error) {
     ICSEG_TRY(icseg_trainer_open_loader(t, error));
-    if (!icseg_trainer_leads(t)) return ICSEG_OK;
+    if (!icseg_trainer_leads(t) || !t->folder.path) return ICSEG_OK;
     ICSEG_TRY(make_places_absolute(t, error));
     ICSEG_TRY(icseg_run_write_recipe(&t->folder, t->recipe, ICSEG_RECIPE_TRAIN, error));
     ICSEG_TRY(open_log(t, error));
@@ -186,7 +187,7 @@ static icseg_status open_run(icseg_trainer *t, bool resume, icseg_error *error) 
     ICSEG_TRY(icseg_trainer_share_weights(t, error));
     if (icseg_adamw_updates(t->adamw) == 0) icseg_ema_begin(t->ema);
     ICSEG_TRY(icseg_group_agree(t->group, say_model(t, error), error));
-    ICSEG_TRY(icseg_trainer_set_budget(t, error));
+    if (t->folder.path) ICSEG_TRY(icseg_trainer_set_budget(t, error));
     return icseg_group_agree(t->group, open_files(t, error), error);
 }
 
@@ -205,9 +206,10 @@ static icseg_status prepare_trainer(icseg_trainer *t, const icseg_recipe *recipe
                                     icseg_error *error) {
     ICSEG_TRY(icseg_arena_open(&t->arena, error));
     t->folder.arena = t->arena;
-    t->folder.path = icseg_arena_strdup(t->arena, o->out);
-    if (!t->folder.path) return icseg_fail_memory(error, 0, "the trainer");
+    if (o->out) t->folder.path = icseg_arena_strdup(t->arena, o->out);
+    if (o->out && !t->folder.path) return icseg_fail_memory(error, 0, "the trainer");
     ICSEG_TRY(copy_recipe(t, recipe, error));
+    if (!o->out) t->recipe_copy->settings.train.ema_decay = 0;
     t->eval = icseg_recipe_eval_options(t->recipe);
     t->data_changed = o->data_changed;
     int32_t threads = o->threads > 0 ? o->threads : t->recipe->train.threads;
@@ -226,6 +228,26 @@ static icseg_status open_trainer(icseg_trainer *t, const icseg_recipe *recipe, c
     return status;
 }
 
+static icseg_status make_trainer(icseg_trainer **out, const icseg_recipe *recipe, const icseg_train_options *o,
+                                 const icseg_progress *progress, icseg_error *error) {
+    icseg_trainer *t = icseg_calloc_array(1, sizeof *t);
+    if (!t) return icseg_fail_memory(error, 0, "the trainer");
+    t->folder.lock = -1;
+    t->confusion_step = -1;
+    t->progress = *progress;
+    icseg_status status = open_trainer(t, recipe, o, error);
+    if (status != ICSEG_OK) icseg_trainer_close(&t);
+    *out = t;
+    return status;
+}
+
+icseg_status icseg_trainer_open_bare(icseg_trainer **out, const icseg_recipe *recipe, int32_t threads,
+                                     icseg_group *group, const icseg_progress *progress, icseg_error *error) {
+    icseg_train_options o = {ICSEG_TRAIN_OPTIONS_INIT, .threads = threads, .group = group};
+    *out = NULL;
+    return make_trainer(out, recipe, &o, progress, error);
+}
+
 icseg_status icseg_trainer_open(icseg_trainer **out, const icseg_recipe *recipe, const icseg_train_options *options,
                                 const icseg_progress *progress, icseg_error *error) {
     icseg_train_options o;
@@ -240,15 +262,7 @@ icseg_status icseg_trainer_open(icseg_trainer **out, const icseg_recipe *recipe,
         return icseg_fail_field(error, ICSEG_ERROR_ARGUMENT, "out", ICSEG_REMEDY_SET_FIELD,
                                 "out: is not set; set it to the run directory");
     ICSEG_TRY(icseg_threads_check(o.threads, error));
-    icseg_trainer *t = icseg_calloc_array(1, sizeof *t);
-    if (!t) return icseg_fail_memory(error, 0, "the trainer");
-    t->folder.lock = -1;
-    t->confusion_step = -1;
-    t->progress = own;
-    icseg_status status = open_trainer(t, recipe, &o, error);
-    if (status != ICSEG_OK) icseg_trainer_close(&t);
-    *out = t;
-    return status;
+    return make_trainer(out, recipe, &o, &own, error);
 }
 
 void icseg_trainer_close(icseg_trainer **trainer) {

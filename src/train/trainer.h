@@ -34,7 +34,7 @@ typedef struct icseg_train_state {
 struct icseg_trainer {
     icseg_recipe *recipe_copy;           /* owned */
     const icseg_recipe_settings *recipe; /* of the copy; after resuming, with the run's model.init */
-    icseg_run_folder folder;             /* the run directory; its path is in the arena */
+    icseg_run_folder folder;             /* the run directory; its path is in the arena; NULL: there is none */
     int threads;
     icseg_group *group; /* borrowed; NULL: this process alone */
     icseg_progress progress;
@@ -142,6 +142,16 @@ icseg_status icseg_trainer_time_step(icseg_trainer *t, double *seconds, icseg_er
 /* One step of the optimiser; increments t->state.step. A loss or gradient that is not finite is found before the
  * optimiser uses it. After any error the trainer can only be closed, because running statistics may have changed. */
 icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, icseg_error *error);
+
+/* A step at this learning rate. A loss or gradient that is not finite is no error: out->gradient_norm is not finite
+ * then, and nothing is updated. */
+icseg_status icseg_trainer_try_rate(icseg_trainer *t, double lr, icseg_train_step *out, icseg_error *error);
+
+/* -- trainer.c */
+
+/* Opens a trainer without a run directory, which can only step: it writes no file, and keeps no averages. */
+icseg_status icseg_trainer_open_bare(icseg_trainer **out, const icseg_recipe *recipe, int32_t threads,
+                                     icseg_group *group, const icseg_progress *progress, icseg_error *error);
 
 /* -- evaluation.c */
 

@@ -122,7 +122,7 @@ for format in tif webp; do
         sh "$program" "$tiny" "$work/image.$format" "$work/message"
 done
 check 'icseg info describes a model' "$program" info "$tiny"
-for command in bench compare dataset eval parity sweep synth train; do
+for command in bench compare dataset eval lr parity sweep synth train; do
     # shellcheck disable=SC2016
     check "$command: the error says that the build has no training" sh -c '"$1" "$2" x 2>"$3"; test $? = 2 && grep "^icseg: error: $2: this build has no training" "$3"' \
         sh "$program" "$command" "$work/message"

@@ -32,6 +32,7 @@ NOT_USED = {
     "icseg_image_read": "icseg_image_load does the same and more",
     "icseg_image_read_memory": "icseg_image_load does the same and more",
     "icseg_labels_create": "NumPy allocates label maps",
+    "icseg_lr_range_suggestion": "icseg.find_lr returns a dict, which contains it",
     "icseg_model_name_count": "the number of classes is known from the configuration",
     "icseg_result_outputs": "icseg.Model reads the outputs that it asked for",
     "icseg_session_model": "icseg.Model keeps the model itself",

@@ -135,6 +135,27 @@ def test_training_writes_what_the_program_writes(run: Path, data: Path, tmp_path
     assert made.best_miou == icseg.Run(run).best_miou
 
 
+def test_a_learning_rate_is_found_and_no_file_is_written(data: Path, tmp_path: Path) -> None:
+    before = sorted(str(path) for path in data.rglob("*"))
+    seen: list[icseg.Progress] = []
+    found = icseg.find_lr(tiny(), data, min_lr=1e-5, max_lr=0.1, steps=20, html=tmp_path / "lr.html", callback=seen.append)
+    rates = [point["lr"] for point in found["points"]]
+    assert len(rates) == 20 and rates[0] == 1e-5 and rates == sorted(rates) and abs(rates[-1] - 0.1) < 1e-9
+    assert found["suggestion"] is None or found["suggestion"] in rates
+    assert found["lowest"] in rates and found["end"] == "steps" and "learning rates" in {p.stage for p in seen}
+    assert "<svg" in (tmp_path / "lr.html").read_text() and sorted(str(path) for path in data.rglob("*")) == before
+    assert icseg.find_lr(tiny(), data, min_lr=1e-5, max_lr=0.1, steps=20, callback=False) == found
+    with pytest.raises(icseg.ArgumentError, match="max_lr") as caught:
+        icseg.find_lr(tiny(), data, min_lr=0.2, max_lr=0.1)
+    assert caught.value.field == "max_lr"
+
+
+def test_a_run_that_stops_early_stops_the_loop(data: Path, tmp_path: Path) -> None:
+    recipe = tiny(eval_every=2, patience=2, min_delta=0.9)
+    with icseg.Trainer(recipe, data, tmp_path / "run") as trainer:
+        assert [step.step for step in trainer] == [1, 2, 3, 4, 5, 6] and "stop" in trainer.due
+
+
 def test_a_callback_stops_a_run_that_can_be_resumed(run: Path, data: Path, tmp_path: Path) -> None:
     def stop(now: icseg.Progress) -> bool:
         return not (now.stage == "train" and now.done >= 5)

@@ -46,6 +46,31 @@ icseg_status call_icseg_trainer_evaluate(icseg_error *error) {
     return status;
 }
 DOES(icseg_trainer_save, shared.trainer)
+static icseg_status find_rate(icseg_lr_range **out, icseg_error *error) {
+    const icseg_lr_options options = {ICSEG_LR_OPTIONS_INIT, .steps = 10, .threads = 1};
+    return icseg_lr_range_open(out, shared.recipe, &options, NULL, error);
+}
+icseg_status call_icseg_lr_range_open(icseg_error *error) {
+    icseg_lr_range *out = BAD;
+    icseg_status status = find_rate(&out, error);
+    assert_true((out != NULL) == (status == ICSEG_OK));
+    icseg_lr_range_close(&out);
+    return status;
+}
+icseg_status call_icseg_lr_range_text(icseg_error *error) {
+    icseg_lr_range *range;
+    icseg_status status = find_rate(&range, error);
+    for (int form = 0; form < ICSEG_LR_FORMS && status == ICSEG_OK; form++) {
+        char *text = BAD;
+        status = icseg_lr_range_text(range, (icseg_lr_form)form, &text, error);
+        assert_true((text != NULL) == (status == ICSEG_OK));
+        icseg_buffer_free(text);
+    }
+    icseg_lr_range_close(&range);
+    return status;
+}
+CLOSES(icseg_lr_range_close)
+QUIET(icseg_lr_range_suggestion, NULL)
 QUIET(icseg_trainer_model, shared.trainer)
 QUIET(icseg_trainer_step_count, shared.trainer)
 QUIET(icseg_trainer_total_steps, shared.trainer)
