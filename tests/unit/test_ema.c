@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "icseg/evaluate.h"
 #include "support/training.h"
 
@@ -63,6 +64,27 @@ static void copies_are_exchanged_and_a_rehearsal_changes_no_bit(void **state) {
     icseg_ema_close(&ema);
     assert_false(icseg_ema_show(NULL, true));
     assert_null(icseg_ema_other(NULL, 0));
+    icseg_params_close(&params);
+}
+
+static void running_out_of_memory_is_an_error(void **state) {
+    (void)state;
+    icseg_param *p;
+    icseg_params *params = one_param(&p);
+    for (int64_t n = 0; n < 10; n++) {
+        icseg_ema *ema = (void *)64;
+        icseg_error error = {0};
+        icseg_memory_fail_after(n);
+        icseg_status status = icseg_ema_open(&ema, params, 0.5, &error);
+        icseg_memory_fail_after(-1);
+        if (status == ICSEG_OK) {
+            assert_int_equal(n, 3);
+            icseg_ema_close(&ema);
+            break;
+        }
+        assert_int_equal(status, ICSEG_ERROR_MEMORY);
+        assert_null(ema);
+    }
     icseg_params_close(&params);
 }
 
@@ -302,6 +324,7 @@ static void damaged_raw_weights_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(copies_are_exchanged_and_a_rehearsal_changes_no_bit),
+        cmocka_unit_test(running_out_of_memory_is_an_error),
         cmocka_unit_test(the_decay_grows_to_its_limit),
         cmocka_unit_test(the_checkpoints_of_each_step_contain_the_average_and_the_raw_weights),
         cmocka_unit_test(evaluations_and_the_best_weights_are_those_of_the_average),

@@ -194,6 +194,23 @@ static void a_stepped_run_learns_of_its_end(void **state) {
     test_assert_same_run("stepped whole", "stepped");
 }
 
+static void an_equal_evaluation_is_not_better(void **state) {
+    (void)state;
+    test_run r = {.out = "equal", .set = {"train.eval_every=1", "train.patience=5"}};
+    icseg_recipe *recipe = test_run_recipe(&r);
+    icseg_train_options o = {ICSEG_TRAIN_OPTIONS_INIT, .out = test_run_path("equal")};
+    icseg_trainer *t;
+    assert_int_equal(icseg_trainer_open(&t, recipe, &o, NULL, &r.error), ICSEG_OK);
+    assert_int_equal(icseg_trainer_step(t, NULL, &r.error), ICSEG_OK);
+    assert_int_equal(icseg_trainer_evaluate(t, NULL, &r.error), ICSEG_OK);
+    assert_true(t->state.stale == 0 && t->state.judged_step == 1 && t->state.reference > 0);
+    t->state.judged_step = 2; /* as if the same weights were those of another step */
+    assert_int_equal(icseg_trainer_evaluate(t, NULL, &r.error), ICSEG_OK);
+    assert_int_equal(t->state.stale, 1);
+    icseg_trainer_close(&t);
+    icseg_recipe_close(&recipe);
+}
+
 static void keys_that_make_no_sense_are_refused(void **state) {
     (void)state;
     static const char *const bad[][3] = {
@@ -256,6 +273,7 @@ int main(void) {
         cmocka_unit_test(a_run_that_ended_early_goes_on_only_with_another_patience),
         cmocka_unit_test(a_stopped_run_keeps_its_count),
         cmocka_unit_test(a_stepped_run_learns_of_its_end),
+        cmocka_unit_test(an_equal_evaluation_is_not_better),
         cmocka_unit_test(keys_that_make_no_sense_are_refused),
         cmocka_unit_test(every_counter_is_checked),
     };

@@ -45,7 +45,8 @@ for i in "${!forms[@]}"; do
     # shellcheck disable=SC2046,SC2086
     expect 0 '' $(train) "$work/one$i" ${forms[i]}
 done
-icseg lr "$work/r.yaml" --data "$work/data" --min 1e-5 --max 1e-2 --steps 20 >"$work/lr" 2>/dev/null
+expect 0 '' icseg lr "$work/r.yaml" --data "$work/data" --steps 10 --json "$work/one.lr"
+first_losses() { grep -oE '"loss":[0-9.]{5}' "$1" | head -n 3; }
 for mpi in "${launchers[@]}"; do
     for i in "${!forms[@]}"; do
         # shellcheck disable=SC2046,SC2086
@@ -99,10 +100,9 @@ for mpi in "${launchers[@]}"; do
     expect 0 'best mIoU' start 2 $(train) "$work/${mpi}local average" --set train.ema_decay=0.8 --set train.sync_bn=false
     expect 0 'resumes after step 20' start 4 "$program" train --resume "$work/${mpi}average"
 
-    # A learning-rate range test
-    lr() { "$@" lr "$work/r.yaml" --data "$work/data" --min 1e-5 --max 1e-2 --steps 20; }
-    expect 0 'Suggested train.lr: |No suggestion' lr start 2 "$program"
-    check "$mpi: the learning rates of one process" bash -c "diff <(cut -c1-17 '$scratch/out') <(cut -c1-17 '$work/lr')"
+    # A learning-rate range test, whose first losses differ by rounding only
+    expect 0 'Suggested train.lr: |No suggestion' start 2 "$program" lr "$work/r.yaml" --data "$work/data" --steps 10 --json "$work/$mpi.lr"
+    check "$mpi: the losses of one process" diff <(first_losses "$work/one.lr") <(first_losses "$work/$mpi.lr")
 
     # All processes stop early together
     # shellcheck disable=SC2046
