@@ -116,7 +116,7 @@ const icseg_command icseg_command_lr = {
                    "batch, weights to start from, train.backbone_lr_mult and all others do. The\n"
                    "same recipe gives the same suggestion. Writes only the files that you name.\n",
     .examples = "icseg lr recipes/custom.yaml --data photos\n"
-                "icseg lr my.yaml --min 1e-6 --max 0.1 --steps 200 --html lr.html --json lr.json\n",
+                "icseg lr my.yaml --min 1e-6 --max 0.1 --html lr.html --json lr.json\n",
     .options = ICSEG_TABLE(rows),
     .size = sizeof(struct options),
     .defaults = defaults,
