@@ -44,6 +44,7 @@ extern const icseg_command icseg_command_dataset;
 extern const icseg_command icseg_command_eval;
 extern const icseg_command icseg_command_lr;
 extern const icseg_command icseg_command_parity;
+extern const icseg_command icseg_command_plan;
 extern const icseg_command icseg_command_recipe;
 extern const icseg_command icseg_command_report;
 extern const icseg_command icseg_command_sweep;
@@ -58,13 +59,14 @@ enum { HAS_SERVE = 1 };
 #else
 enum { HAS_SERVE = 0 };
 #endif
-static const char *const training_commands[] = {"bench",    "compare", "dataset", "eval",  "lr",    "parity",
+static const char *const training_commands[] = {"bench",    "compare", "dataset", "eval",  "lr",    "parity", "plan",
                                                 "pretrain", "recipe",  "report",  "sweep", "synth", "train"};
 
 const icseg_command *const icseg_commands[] = {
     /* clang-format off */
     WITH_TRAIN(&icseg_command_synth,)
     WITH_TRAIN(&icseg_command_recipe,)
+    WITH_TRAIN(&icseg_command_plan,)
     WITH_TRAIN(&icseg_command_lr,)
     WITH_TRAIN(&icseg_command_train,)
     WITH_TRAIN(&icseg_command_pretrain,)

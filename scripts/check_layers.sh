@@ -28,7 +28,7 @@ tools() {
 
 # Each folder may include its own headers and those of the folders before it.
 order="options base group tensor compute/backend compute/onednn compute/dense compute/panels compute/reduced compute graph graph/ops graph/passes graph/run text image html video model weights inference classes onnx exporters explain matlab dataset
-loader importers metrics synth report tensorboard train compare pretrain diagnostics"
+loader importers metrics synth report tensorboard train compare planner pretrain diagnostics"
 
 # cli/ includes the public API, the option library, the server and its own headers; serve/ the public API and its own.
 cli_includes() {

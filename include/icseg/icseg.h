@@ -46,6 +46,7 @@
 #include "icseg/import.h"
 #include "icseg/metrics.h"
 #include "icseg/parity.h"
+#include "icseg/plan.h"
 #include "icseg/pretrain.h"
 #include "icseg/recipe.h"
 #include "icseg/report.h"

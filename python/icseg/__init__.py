@@ -45,6 +45,7 @@ from .model import (
     Agreement, Calibration, LayerCost, LayerSearch, Model, OpenVocabulary, create, load, presets,
 )
 from .open_vocabulary import open_vocabulary
+from .planning import plan
 from .pretraining import Pretrained, PretrainScores, pretrain
 from .progress import Progress
 from .recipe import Recipe, RecipeKey
@@ -120,6 +121,7 @@ __all__ = [
     "pipeline",
     "Polygon",
     "presets",
+    "plan",
     "pretrain",
     "Pretrained",
     "PretrainScores",

@@ -1801,6 +1801,118 @@ class icseg_recipe_key(Structure):
 
 
 
+class icseg_plan_options(Structure):
+    struct_size: int
+    out: bytes | None
+    threads: int
+    classes: int
+    quick: bool
+    seconds: float
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("out", c_char_p),
+        ("threads", c_int32),
+        ("classes", c_int32),
+        ("quick", c_bool),
+        ("seconds", c_double),
+    ]
+
+
+
+class icseg_plan_figures(Structure):
+    struct_size: int
+    memory: int
+    weights: int
+    gradients: int
+    optimiser: int
+    copies: int
+    activations: int
+    loader: int
+    evaluation: int
+    rest: int
+    disk: int
+    checkpoint: int
+    best: int
+    log: int
+    report: int
+    disk_peak: int
+    memory_available: int
+    disk_available: int
+    memory_fits: bool
+    disk_fits: bool
+    measured: bool
+    step_seconds: float
+    image_seconds: float
+    evaluation_seconds: float
+    save_seconds: float
+    total_seconds: float
+    steps: int
+    evaluations: int
+    saves: int
+    flops: float
+    threads: int
+    advice_count: int
+    _fields_ = [
+        ("struct_size", c_size_t),
+        ("memory", c_size_t),
+        ("weights", c_size_t),
+        ("gradients", c_size_t),
+        ("optimiser", c_size_t),
+        ("copies", c_size_t),
+        ("activations", c_size_t),
+        ("loader", c_size_t),
+        ("evaluation", c_size_t),
+        ("rest", c_size_t),
+        ("disk", c_size_t),
+        ("checkpoint", c_size_t),
+        ("best", c_size_t),
+        ("log", c_size_t),
+        ("report", c_size_t),
+        ("disk_peak", c_size_t),
+        ("memory_available", c_size_t),
+        ("disk_available", c_size_t),
+        ("memory_fits", c_bool),
+        ("disk_fits", c_bool),
+        ("measured", c_bool),
+        ("step_seconds", c_double),
+        ("image_seconds", c_double),
+        ("evaluation_seconds", c_double),
+        ("save_seconds", c_double),
+        ("total_seconds", c_double),
+        ("steps", c_int64),
+        ("evaluations", c_int64),
+        ("saves", c_int64),
+        ("flops", c_double),
+        ("threads", c_int32),
+        ("advice_count", c_int32),
+    ]
+
+
+
+class icseg_plan_advice(Structure):
+    change: bytes | None
+    effect: bytes | None
+    memory: int
+    fits: bool
+    _fields_ = [
+        ("change", c_char_p),
+        ("effect", c_char_p),
+        ("memory", c_size_t),
+        ("fits", c_bool),
+    ]
+
+
+
+class icseg_run_plan(Structure):
+    """Opaque."""
+
+
+# enum icseg_plan_form
+ICSEG_PLAN_TABLE = 0
+ICSEG_PLAN_JSON = 1
+ICSEG_PLAN_FORMS = 2
+
+
 class icseg_pretrain_options(Structure):
     struct_size: int
     out: bytes | None
@@ -2363,6 +2475,11 @@ ENUMS: dict[str, list[str]] = {
         "ICSEG_RECIPE_STRIDE_LIST",
         "ICSEG_RECIPE_STRIDE_MAP",
     ],
+    "icseg_plan_form": [
+        "ICSEG_PLAN_TABLE",
+        "ICSEG_PLAN_JSON",
+        "ICSEG_PLAN_FORMS",
+    ],
     "icseg_synth_vocabulary": [
         "ICSEG_SYNTH_SMALL",
         "ICSEG_SYNTH_LARGE",
@@ -2447,6 +2564,9 @@ STRUCTS: list[type[Structure]] = [
     icseg_parity_report,
     icseg_parity_options,
     icseg_recipe_key,
+    icseg_plan_options,
+    icseg_plan_figures,
+    icseg_plan_advice,
     icseg_pretrain_options,
     icseg_pretrain_scores,
     icseg_pretrain_result,
@@ -3331,6 +3451,26 @@ FUNCTIONS: dict[str, Callable[[], tuple[Any, list[Any]]]] = {
     "icseg_recipe_key_at": lambda: (
         c_int,
         [POINTER(icseg_recipe_key), c_int32, POINTER(icseg_error)],
+    ),
+    "icseg_run_plan_open": lambda: (
+        c_int,
+        [POINTER(POINTER(icseg_run_plan)), POINTER(icseg_recipe), POINTER(icseg_plan_options), POINTER(icseg_progress), POINTER(icseg_error)],
+    ),
+    "icseg_run_plan_close": lambda: (
+        None,
+        [POINTER(POINTER(icseg_run_plan))],
+    ),
+    "icseg_run_plan_figures": lambda: (
+        c_int,
+        [POINTER(icseg_run_plan), POINTER(icseg_plan_figures), POINTER(icseg_error)],
+    ),
+    "icseg_run_plan_advice": lambda: (
+        POINTER(icseg_plan_advice),
+        [POINTER(icseg_run_plan), c_int32],
+    ),
+    "icseg_run_plan_text": lambda: (
+        c_int,
+        [POINTER(icseg_run_plan), c_int, POINTER(c_char_p), POINTER(icseg_error)],
     ),
     "icseg_pretrain": lambda: (
         c_int,

@@ -57,7 +57,8 @@ def _options(out: PathLike, resume: bool, threads: int, data_changed: bool) -> A
     )
 
 
-def _prepared(recipe: Any, data: Optional[PathLike]) -> Any:
+def prepared_recipe(recipe: Any, data: Optional[PathLike]) -> Any:
+    """A recipe with another folder of the data set, unless `data` is None."""
     made = as_recipe(recipe)
     if data is not None:
         made = made.copy() if made is recipe else made
@@ -101,7 +102,7 @@ def train(
     """
     if out is None:
         raise ArgumentError("out: name the folder of the run", field="out")
-    made = _prepared(recipe, data)
+    made = prepared_recipe(recipe, data)
     options = _options(out, resume, threads, data_changed)
     with made._handle as pointer, Watch(callback) as watch:
         call("icseg_train", pointer, ctypes.byref(options), watch.pointer, None, file=path_text(out))
@@ -185,7 +186,7 @@ class Trainer(Closing):
     ) -> None:
         if out is None:
             raise ArgumentError("out: name the folder of the run", field="out")
-        made = _prepared(recipe, data)
+        made = prepared_recipe(recipe, data)
         options = _options(out, resume, threads, data_changed)
         self._out = path_text(out)
         self._watch = Watch(callback)

@@ -18,6 +18,7 @@ typedef struct icseg_kernel {
     uint32_t expanded_inputs;   /* bit i: scratch memory is reserved for weights i, whose packed copy may be f16 */
     size_t scratch_size;        /* scratch bytes that run() needs, set by prepare() */
     size_t scratch_offset;      /* where they are in the workspace, set by the executor */
+    size_t kept_size;           /* bytes of copies of weights that stay after the first run, set by prepare() */
     void *in[ICSEG_MAX_INPUTS]; /* data, set by the executor for each run(); NULL where the input is ICSEG_NONE */
     void *out[ICSEG_MAX_OUTPUTS];
 } icseg_kernel;

@@ -23,7 +23,7 @@ static bool ends_with(const char *name, const char *end) {
 }
 
 /* Other buffers, such as the contrastive loss's memory, are not statistics. */
-static bool is_averaged(const icseg_param *p) {
+bool icseg_ema_averages(const icseg_param *p) {
     return p->options.trainable ||
            (p->options.buffer && (ends_with(p->name, ".running_mean") || ends_with(p->name, ".running_var")));
 }
@@ -38,7 +38,7 @@ icseg_status icseg_ema_open(icseg_ema **out, icseg_params *params, double decay,
     bool complete = e->other != NULL;
     for (int64_t i = 0; i < count && complete; i++) {
         const icseg_param *p = icseg_params_at(params, i);
-        if (!is_averaged(p)) continue;
+        if (!icseg_ema_averages(p)) continue;
         e->other[i] = icseg_calloc_array((size_t)p->count, sizeof(float));
         complete = e->other[i] != NULL;
     }

@@ -13,6 +13,9 @@ typedef struct icseg_ema icseg_ema;
 icseg_status icseg_ema_open(icseg_ema **out, icseg_params *params, double decay, icseg_error *error);
 void icseg_ema_close(icseg_ema **ema);
 
+/* Whether a parameter has an average. */
+bool icseg_ema_averages(const icseg_param *param);
+
 /* The average becomes the model's values. */
 void icseg_ema_begin(icseg_ema *ema);
 

@@ -369,3 +369,12 @@ icseg_status icseg_recipe_write(const icseg_recipe *recipe, const char *path, ic
     icseg_string_close(&text);
     return status;
 }
+
+icseg_status icseg_recipe_copy(icseg_recipe **out, const icseg_recipe *recipe, icseg_error *error) {
+    char *text;
+    *out = NULL;
+    ICSEG_TRY(icseg_recipe_text(recipe, &text, error));
+    icseg_status status = icseg_recipe_open_text(out, recipe->name, text, strlen(text), error);
+    icseg_buffer_free(text);
+    return status;
+}

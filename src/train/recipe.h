@@ -118,6 +118,9 @@ icseg_option_table icseg_recipe_table(void);
 /* The published settings (docs/method.md) of a preset, without a data set. */
 void icseg_recipe_published(icseg_recipe_settings *out, int32_t preset);
 
+/* A recipe with the same name and values, which do not know the lines that set them. */
+icseg_status icseg_recipe_copy(icseg_recipe **out, const icseg_recipe *recipe, icseg_error *error);
+
 /* Number of tokens in a tokenizer's vocabulary: the default of model.vocab_size. */
 int32_t icseg_recipe_vocabulary(icseg_tokenizer_kind tokenizer);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The data sets of a recipe, and how its evaluations resize and divide images. */
+ * The data sets and the optimiser of a recipe, and how its evaluations resize and divide images. */
 #include <stdio.h>
 #include <string.h>
 
@@ -47,6 +47,18 @@ icseg_status icseg_recipe_open_val(icseg_dataset **out, const icseg_recipe_setti
                             "%s; set data.val_split to another split, or data.val_share to a share of the training "
                             "images to hold out, such as 0.2",
                             missing.message);
+}
+
+icseg_status icseg_recipe_open_adamw(icseg_adamw **out, const icseg_recipe_settings *r, icseg_params *params,
+                                     icseg_error *error) {
+    icseg_adamw_options options = {.weight_decay = r->train.weight_decay,
+                                   .beta1 = r->train.betas[0],
+                                   .beta2 = r->train.betas[1],
+                                   .eps = r->train.eps,
+                                   .backbone_lr_mult = r->train.backbone_lr_mult,
+                                   .layer_decay = r->train.layer_decay,
+                                   .layers = r->model.vit_layers};
+    return icseg_adamw_open(out, params, &options, error);
 }
 
 void icseg_recipe_describe_val(const icseg_recipe_settings *r, char *out, size_t size) {

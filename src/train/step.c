@@ -32,18 +32,36 @@ static icseg_status open_rare(icseg_trainer *t, icseg_error *error) {
     return ICSEG_OK;
 }
 
-icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error) {
-    const icseg_recipe_settings *r = t->recipe;
+icseg_loader_options icseg_recipe_loader_options(const icseg_recipe_settings *r, const icseg_group *group) {
     int32_t threads = r->data.loader_threads;
     if (threads == 0) threads = icseg_cores() < MANY_CORES ? 1 : 2; /* more would slow down the computation */
-    icseg_loader_options options = {.augment = r->augment,
-                                    .batch = r->train.batch / icseg_group_size(t->group),
-                                    .share = icseg_group_rank(t->group),
-                                    .shares = icseg_group_size(t->group),
-                                    .threads = threads,
-                                    .ahead = LOADER_AHEAD,
-                                    .seed = (uint64_t)r->train.seed,
-                                    .first_step = t->state.step * r->train.accumulate};
+    return (icseg_loader_options){.augment = r->augment,
+                                  .batch = r->train.batch / icseg_group_size(group),
+                                  .share = icseg_group_rank(group),
+                                  .shares = icseg_group_size(group),
+                                  .threads = threads,
+                                  .ahead = LOADER_AHEAD,
+                                  .seed = (uint64_t)r->train.seed};
+}
+
+icseg_network_options icseg_recipe_network_options(const icseg_recipe_settings *r, const icseg_group *group) {
+    icseg_network_options options;
+    memset(&options, 0, sizeof options); /* compared bytewise */
+    options.batch = r->train.batch / icseg_group_size(group);
+    options.height = r->augment.crop_height;
+    options.width = r->augment.crop_width;
+    options.training = options.losses = options.gradients = 1;
+    options.accumulate = r->train.accumulate > 1;
+    options.low_memory = r->train.memory == ICSEG_MEMORY_LOW;
+    options.precision = (int32_t)icseg_precision_here(r->train.precision);
+    options.freeze_bn = r->train.freeze_bn || r->train.freeze_backbone;
+    options.sync_bn = group && r->train.sync_bn;
+    return options;
+}
+
+icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error) {
+    icseg_loader_options options = icseg_recipe_loader_options(t->recipe, t->group);
+    options.first_step = t->state.step * t->recipe->train.accumulate;
     icseg_loader_close(&t->loader);
     ICSEG_TRY(open_rare(t, error));
     options.rare = t->rare;
@@ -51,18 +69,7 @@ icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error) {
 }
 
 icseg_status icseg_trainer_network(icseg_trainer *t, icseg_prepared_network **out, icseg_error *error) {
-    const icseg_recipe_settings *r = t->recipe;
-    icseg_network_options options = {.batch = r->train.batch / icseg_group_size(t->group),
-                                     .height = r->augment.crop_height,
-                                     .width = r->augment.crop_width,
-                                     .training = 1,
-                                     .losses = 1,
-                                     .gradients = 1,
-                                     .accumulate = r->train.accumulate > 1,
-                                     .low_memory = r->train.memory == ICSEG_MEMORY_LOW,
-                                     .precision = (int32_t)icseg_precision_here(r->train.precision),
-                                     .freeze_bn = r->train.freeze_bn || r->train.freeze_backbone,
-                                     .sync_bn = t->group && r->train.sync_bn};
+    icseg_network_options options = icseg_recipe_network_options(t->recipe, t->group);
     ICSEG_TRY(icseg_session_network(t->session, &options, out, error));
     icseg_executor_set_group((*out)->executor, t->group);
     return ICSEG_OK;
@@ -111,6 +118,12 @@ static int32_t list_losses(const icseg_network *n, const char *name[], icseg_val
         value[count++] = values[i];
     }
     return count;
+}
+
+int32_t icseg_network_loss_count(const icseg_network *network) {
+    const char *names[ICSEG_TRAIN_LOSSES];
+    icseg_value values[ICSEG_TRAIN_LOSSES];
+    return list_losses(network, names, values);
 }
 
 void icseg_trainer_name_losses(icseg_trainer *t, const icseg_prepared_network *network) {

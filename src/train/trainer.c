@@ -60,13 +60,6 @@ static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
         .tokenizer = r->tokenizer,
         .vocabulary = r->merges[0] ? r->merges : NULL};
     config.num_classes = icseg_dataset_classes(t->train);
-    icseg_adamw_options adamw = {.weight_decay = r->train.weight_decay,
-                                 .beta1 = r->train.betas[0],
-                                 .beta2 = r->train.betas[1],
-                                 .eps = r->train.eps,
-                                 .backbone_lr_mult = r->train.backbone_lr_mult,
-                                 .layer_decay = r->train.layer_decay,
-                                 .layers = r->model.vit_layers};
     ICSEG_TRY(icseg_model_create(&t->model, &options, error));
     if (r->train.freeze_backbone) icseg_model_freeze_backbone(t->model);
     const icseg_image_values values = icseg_recipe_image_values(r);
@@ -77,7 +70,7 @@ static icseg_status open_model(icseg_trainer *t, icseg_error *error) {
                                        r->data.reduce_zero_label};
     ICSEG_TRY(icseg_model_set_labels(t->model, &labels, error));
     ICSEG_TRY(open_session(t, error));
-    ICSEG_TRY(icseg_adamw_open(&t->adamw, t->model->params, &adamw, error));
+    ICSEG_TRY(icseg_recipe_open_adamw(&t->adamw, r, t->model->params, error));
     return r->train.ema_decay > 0 ? icseg_ema_open(&t->ema, t->model->params, r->train.ema_decay, error) : ICSEG_OK;
 }
 
@@ -193,13 +186,10 @@ static icseg_status open_run(icseg_trainer *t, bool resume, icseg_error *error) 
 
 /* The trainer needs its own copy: the caller may change or close the recipe. */
 static icseg_status copy_recipe(icseg_trainer *t, const icseg_recipe *recipe, icseg_error *error) {
-    char *text;
     ICSEG_TRY(icseg_recipe_check(recipe, error)); /* while errors can still name the file's lines */
-    ICSEG_TRY(icseg_recipe_text(recipe, &text, error));
-    icseg_status status = icseg_recipe_open_text(&t->recipe_copy, recipe->name, text, strlen(text), error);
-    icseg_buffer_free(text);
-    if (status == ICSEG_OK) t->recipe = &t->recipe_copy->settings;
-    return status;
+    ICSEG_TRY(icseg_recipe_copy(&t->recipe_copy, recipe, error));
+    t->recipe = &t->recipe_copy->settings;
+    return ICSEG_OK;
 }
 
 static icseg_status prepare_trainer(icseg_trainer *t, const icseg_recipe *recipe, const icseg_train_options *o,

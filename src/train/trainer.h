@@ -102,6 +102,8 @@ icseg_status icseg_trainer_check_class_weights(const icseg_trainer *t, icseg_err
 icseg_status icseg_recipe_open_train(icseg_dataset **out, const icseg_recipe_settings *r, icseg_error *error);
 /* The validation split, or the held-out share of the training images. */
 icseg_status icseg_recipe_open_val(icseg_dataset **out, const icseg_recipe_settings *r, icseg_error *error);
+icseg_status icseg_recipe_open_adamw(icseg_adamw **out, const icseg_recipe_settings *r, icseg_params *params,
+                                     icseg_error *error);
 /* The name of these images in messages. */
 void icseg_recipe_describe_val(const icseg_recipe_settings *r, char *out, size_t size);
 /* How the bands and values of images become colours. */
@@ -130,6 +132,13 @@ void icseg_trainer_fingerprint(const icseg_dataset *dataset, char out[ICSEG_FING
 icseg_status icseg_trainer_load(icseg_trainer *t, bool *found, icseg_error *error);
 
 /* -- step.c */
+
+/* The loader of a run's first batch, without rare classes, and the network that training runs. group: NULL: this
+ * process alone. */
+icseg_loader_options icseg_recipe_loader_options(const icseg_recipe_settings *r, const icseg_group *group);
+icseg_network_options icseg_recipe_network_options(const icseg_recipe_settings *r, const icseg_group *group);
+/* How many losses a step logs. */
+int32_t icseg_network_loss_count(const icseg_network *network);
 
 icseg_status icseg_trainer_open_loader(icseg_trainer *t, icseg_error *error);
 /* The network that training runs; valid until the session's next network. */

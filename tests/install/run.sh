@@ -122,7 +122,7 @@ for format in tif webp; do
         sh "$program" "$tiny" "$work/image.$format" "$work/message"
 done
 check 'icseg info describes a model' "$program" info "$tiny"
-for command in bench compare dataset eval lr parity sweep synth train; do
+for command in bench compare dataset eval lr parity plan sweep synth train; do
     # shellcheck disable=SC2016
     check "$command: the error says that the build has no training" sh -c '"$1" "$2" x 2>"$3"; test $? = 2 && grep "^icseg: error: $2: this build has no training" "$3"' \
         sh "$program" "$command" "$work/message"
@@ -132,7 +132,7 @@ check 'export: the error names the build option' sh -c '! "$1" export "$2" "$3/m
     sh "$program" "$tiny" "$work"
 check 'only its commands have manual pages' diff <(ls "$work/small-prefix/share/man/man1" | sed 's/^icseg-*//; s/\.1$//' | grep .) \
     <(printf '%s\n' calibrate classify convert docs explain export forward info predict segment tokenize video)
-check 'the headers of absent parts are absent' sh -c '! ls "$1/include/icseg" | grep -E "train|dataset|synth|recipe|compare"' sh "$work/small-prefix"
+check 'the headers of absent parts are absent' sh -c '! ls "$1/include/icseg" | grep -E "train|dataset|synth|recipe|compare|plan"' sh "$work/small-prefix"
 check 'icseg.h compiles without them' sh -c \
     'echo "#include <icseg/icseg.h>" | cc -x c -std=c11 -Wall -Wextra -pedantic -Werror -fsyntax-only -I"$1/include" -' sh "$work/small-prefix"
 

@@ -35,6 +35,8 @@ NOT_USED = {
     "icseg_lr_range_suggestion": "icseg.find_lr returns a dict, which contains it",
     "icseg_model_name_count": "the number of classes is known from the configuration",
     "icseg_result_outputs": "icseg.Model reads the outputs that it asked for",
+    "icseg_run_plan_advice": "icseg.plan returns what icseg_run_plan_text writes as JSON",
+    "icseg_run_plan_figures": "icseg.plan returns what icseg_run_plan_text writes as JSON",
     "icseg_session_model": "icseg.Model keeps the model itself",
     "icseg_session_predict": "icseg_session_run does the same and more",
     "icseg_status_name": "exceptions have classes",

@@ -46,6 +46,7 @@ static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
            last = s->product[1] ? icseg_primitive_scratch(s->product[1]) : 0;
     s->own = icseg_scratch_reserve(k, own > last ? own : last);
     s->squares = icseg_scratch_reserve(k, (size_t)(s->lines * t->width * 4 * t->out) * sizeof(float));
+    k->kept_size += (size_t)(4 * t->out * t->in) * sizeof(float);
     return ICSEG_OK;
 }
 

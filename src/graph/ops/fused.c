@@ -72,6 +72,7 @@ static icseg_status open_primitive(icseg_kernel *k, fused_state *s, icseg_error 
 static icseg_status prepare(icseg_kernel *k, icseg_error *error) {
     fused_state *s = k->state = icseg_calloc_array(1, sizeof *s);
     if (!s) return icseg_fail_memory(error, 0, "a fused operator");
+    if (has_norm(k)) k->kept_size += (size_t)icseg_kernel_in(k, ICSEG_FUSED_WEIGHT)->count * sizeof(float);
     return is_winograd(k) ? open_winograd(k, s, error) : open_primitive(k, s, error);
 }
 

@@ -47,11 +47,14 @@ static bool keeps_packed(const icseg_kernel *k, int i) {
 }
 
 size_t icseg_weights_scratch(icseg_kernel *k, int i, const icseg_primitive *primitive) {
+    size_t packed = icseg_primitive_packed_size(primitive);
     if (keeps_packed(k, i)) {
-        if (!icseg_primitive_packs_f32(primitive) || !icseg_param_is_f16(param_of(k, i))) return 0;
+        bool f16 = icseg_primitive_packs_f32(primitive) && icseg_param_is_f16(param_of(k, i));
+        k->kept_size += f16 ? packed / 2 : packed;
+        if (!f16) return 0;
         k->expanded_inputs |= 1u << i;
     }
-    return icseg_primitive_packed_size(primitive);
+    return packed;
 }
 
 icseg_status icseg_weights_plain(const icseg_kernel *k, int i, const void **out, icseg_error *error) {

@@ -19,6 +19,7 @@ static void count_work(icseg_program *p, const icseg_node *node) {
 static void place_scratch(icseg_program *p, icseg_kernel *k, int32_t node) {
     k->scratch_offset = k->scratch_size ? icseg_plan_gap(&p->plan, p->graph, node, k->scratch_size) : 0;
     if (k->scratch_size > p->summary.scratch) p->summary.scratch = k->scratch_size;
+    p->summary.kept += k->kept_size;
     if (k->scratch_offset + k->scratch_size > p->summary.workspace)
         p->summary.workspace = k->scratch_offset + k->scratch_size;
 }

@@ -13,6 +13,7 @@ typedef struct icseg_plan_summary {
     size_t unplanned;   /* bytes that the same values would take without reuse */
     size_t scratch;     /* bytes of scratch memory of the node that needs the most */
     size_t workspace;   /* bytes of the block with both, at most their sum: scratch memory uses gaps between values */
+    size_t kept;        /* bytes of copies of weights that stay after the first run */
     double flops, bytes;
 } icseg_plan_summary;
 
