@@ -88,8 +88,8 @@ static icseg_status put_curve(icseg_string *out, const icseg_lr_range *r, icseg_
         series[2].y += r->steepest;
         series[2].count = 1;
     }
-    icseg_plot plot = {.title = "Loss",
-                       .x_label = "learning rate, as a power of 10",
+    icseg_plot plot = {.title = "Loss by the learning rate, as a power of 10",
+                       .x_label = "log lr",
                        .series = series,
                        .count = r->steepest < 0 ? 2 : 3,
                        .width = 900,
