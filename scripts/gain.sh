@@ -6,8 +6,10 @@
 #   data       generates the scenes: 1,000 to choose labelled ones from, 250 for validation, 500 for the test
 #   pretrain   pretrains the small CLIP of recipes/gain.yaml; without it, runs start from bench/gain/clip.safetensors,
 #              which is its result
-#   runs       fine-tunes each variant with each number of scenes and each seed, and evaluates it on the validation scenes
-#   test       evaluates every finished run on the test scenes; to be done once, when nothing is changed any more
+#   runs       fine-tunes each variant with each number of scenes and each seed, and evaluates it on both kinds of scenes.
+#              The results of the test are not to be looked at before the last change
+#   keep       writes the results into bench/gain/TAG.jsonl; restore makes runs of them on another machine, which `runs`
+#              does not repeat
 #   cost       measures a training step and inference of each variant, on a quiet machine
 #   camvid CAMVID      fine-tunes DenseCLIP and ICPC on the folder CAMVID (docs/data.md), from the pretrained weights and
 #              from random ones, with three seeds; their tables have the tags camvid-pretrained and camvid-scratch
@@ -88,8 +90,13 @@ fine_tune() { # RUN DATA VAL INIT SETTING...
     # shellcheck disable=SC2086
     "$program" train $recipe --data "$data" --out "$run" --resume $set >"$run.log" 2>&1 ||
         { tail -n 1 "$run.log"; return 1; }
-    "$program" eval "$run/checkpoint.safetensors" --data "$val" --json "$run/val.json.part" >/dev/null 2>&1
-    mv "$run/val.json.part" "$run/val.json"
+    if [ -d "$work/test" ] && [ "$val" = "$work/pool" ]; then evaluate "$run" "$work/test" test; fi
+    evaluate "$run" "$val" val
+}
+
+evaluate() { # RUN DATA NAME
+    "$program" eval "$1/checkpoint.safetensors" --data "$2" --json "$1/$3.json.part" >/dev/null 2>&1
+    mv "$1/$3.json.part" "$1/$3.json"
 }
 
 runs() {
@@ -105,15 +112,6 @@ runs() {
                     "train.seed=$seed" || return 1
             done
         done
-    done
-}
-
-evaluate_test() {
-    local run
-    for run in "$work/runs/${TAG:-main}"/*/*/; do
-        [ -f "$run/val.json" ] && [ ! -f "$run/test.json" ] || continue
-        "$program" eval "$run/checkpoint.safetensors" --data "$work/test" --json "$run/test.json.part" >/dev/null 2>&1
-        mv "$run/test.json.part" "$run/test.json"
     done
 }
 
@@ -156,7 +154,9 @@ case $2 in
 data) data ;;
 pretrain) "$program" pretrain $recipe --out "$work/clip" --resume ;;
 runs) data && runs ;;
-test) evaluate_test ;;
+keep | restore)
+    python3 scripts/gain_table.py "$work/runs/${TAG:-main}" "$2" --file "bench/gain/${TAG:-main}.jsonl"
+    ;;
 cost) cost ;;
 camvid) [ -d "${3:-}" ] || { echo "$0: camvid: needs the folder of CamVid" >&2; exit 2; }; camvid "$3" ;;
 table) python3 scripts/gain_table.py "$work/runs/${TAG:-main}" "${@:3}" ;;

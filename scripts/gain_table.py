@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Prints the results of scripts/gain.sh as Markdown.
+"""Prints the results of scripts/gain.sh as Markdown, or carries them from one machine to another.
 
-Usage: gain_table.py RUNS [table|classes|cost] [--split val|test] [--variant NAME]
+Usage: gain_table.py RUNS [table|classes|cost|keep|restore] [--split val|test] [--variant NAME] [--file FILE]
 
   table    for each variant and number of scenes the mean mIoU over the seeds, its standard deviation, and the mean paired
            difference to DenseCLIP with a 95 % bootstrap interval over the seeds
   classes  how much a variant's IoU of each class differs from DenseCLIP's, by the frequency of the classes
   cost     time and memory of a training step and of inference
+  keep     writes the results of all runs, of both splits, into FILE
+  restore  makes runs in RUNS that have the results in FILE, so that gain.sh does not train them again
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from pathlib import Path
 from typing import Sequence
 
 BASE = "denseclip"
+SPLITS = ["val", "test"]
+SCORES = ["miou", "macc", "aacc"]
 DRAWS = 10000
 BINS = 4
 EXTREMES = 5
@@ -120,14 +124,55 @@ def cost(folder: Path) -> None:
     print_rows(["variant", "training step", "its peak memory", "inference", "its peak memory"], rows)
 
 
+def keep(folder: Path, file: Path) -> None:
+    """A line of JSON for each split with its classes, and one for each result, to five digits."""
+    lines = []
+    for split in SPLITS:
+        paths = sorted(folder.glob(f"*/*/{split}.json"))
+        for i, path in enumerate(paths):
+            result = json.loads(path.read_text())
+            if i == 0:
+                classes = {key: [row[key] for row in result["classes"]] for key in ("name", "pixels")}
+                lines.append({"split": split, "classes": classes})
+            scores = {key: round(result[key], 7) for key in SCORES}
+            ious = [row["iou"] if row["iou"] is None else round(row["iou"], 5) for row in result["classes"]]
+            lines.append({"split": split, "run": f"{path.parent.parent.name}/{path.parent.name}", **scores, "iou": ious})
+    part = file.with_suffix(".part")
+    part.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    part.replace(file)
+    print(f"{file}: {len(lines) - len({line['split'] for line in lines})} results")
+
+
+def restore(folder: Path, file: Path) -> None:
+    classes: dict[str, dict] = {}
+    for line in map(json.loads, file.read_text().splitlines()):
+        split = line["split"]
+        if "classes" in line:
+            classes[split] = line["classes"]
+            continue
+        path = folder / line["run"] / f"{split}.json"
+        if path.exists():
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rows = zip(classes[split]["name"], line["iou"], classes[split]["pixels"])
+        result = {key: line[key] for key in SCORES}
+        result["classes"] = [{"name": name, "iou": iou, "pixels": pixels} for name, iou, pixels in rows]
+        path.write_text(json.dumps(result))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", type=Path)
-    parser.add_argument("what", nargs="?", choices=["table", "classes", "cost"], default="table")
-    parser.add_argument("--split", choices=["val", "test"], default="val")
+    parser.add_argument("what", nargs="?", choices=["table", "classes", "cost", "keep", "restore"], default="table")
+    parser.add_argument("--split", choices=SPLITS, default="val")
     parser.add_argument("--variant", default="icpc", help="for classes (default: icpc)")
+    parser.add_argument("--file", type=Path, help="for keep and restore")
     options = parser.parse_args()
-    if options.what == "cost":
+    if options.what in ("keep", "restore"):
+        if not options.file:
+            parser.error(f"{options.what} needs --file")
+        (keep if options.what == "keep" else restore)(options.runs, options.file)
+    elif options.what == "cost":
         cost(options.runs)
     elif options.what == "classes":
         classes(read(options.runs, options.split), options.variant)
