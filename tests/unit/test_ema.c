@@ -251,16 +251,16 @@ static void evaluations_and_the_best_weights_are_those_of_the_average(void **sta
 static void a_run_with_averages_resumes_to_the_same_bytes(void **state) {
     (void)state;
     test_train_well(&(test_run){.out = "whole", .set = {DECAY}});
-    for (int at = 1; at < STEPS; at++) {
+    for (int at = 1; at < STEPS; at += 2) {
         test_run r = {.out = "stopped", .set = {DECAY}, .stop_stage = "train", .stop_at = at};
         test_train_badly(&r, ICSEG_ERROR_CANCELLED, "can be resumed");
         r.resume = true;
         r.stop_stage = NULL;
         test_train_well(&r);
         test_assert_same_run("whole", "stopped");
-        test_train_well(&r); /* a finished run is evaluated again */
-        test_assert_same_run("whole", "stopped");
-        if (at + 1 < STEPS) test_remove_tree(test_run_path("stopped"));
+        if (at == 1) test_train_well(&r); /* a finished run is evaluated again */
+        if (at == 1) test_assert_same_run("whole", "stopped");
+        if (at + 2 < STEPS) test_remove_tree(test_run_path("stopped"));
     }
     test_run r = {.out = "stopped", .set = {"train.ema_decay=0.3"}, .resume = true};
     test_train_badly(&r, ICSEG_ERROR_ARGUMENT, "the run began with train.ema_decay = 0.35, but the recipe now has 0.3");
