@@ -138,7 +138,7 @@ def find_lr(
         What `icseg lr --json` writes: "suggestion", the rate at which the smoothed loss falls most steeply, or None if it
         does not fall; "lowest", the rate of the lowest loss; "end", and "points", each with "lr", "loss", "smoothed".
     """
-    made = _prepared(recipe, data)
+    made = prepared_recipe(recipe, data)
     options = init(
         c.icseg_lr_options, min_lr=float(min_lr), max_lr=float(max_lr), steps=whole(steps, "steps", 1), threads=threads
     )
