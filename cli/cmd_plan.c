@@ -29,10 +29,10 @@ static const icseg_option rows[] = {
      "plan without the data set, for N classes: without evaluations and the reading of images", .metavar = "N",
      ICSEG_BETWEEN(2, MOST_CLASSES), .shown = "those of the data set"},
     {"out", ICSEG_FIELD_STRING(struct options, place.out),
-     "the run directory, whose disk is looked at; it need not exist", .metavar = "RUN_DIR",
+     "the run directory, on whose disk space is needed; it need not exist", .metavar = "RUN_DIR",
      .shown = "runs/RECIPE, without .yaml"},
     {"quick", ICSEG_FIELD_BOOL(struct options, quick), "measure no times"},
-    {"seconds", ICSEG_FIELD_FLOAT(struct options, seconds), "how long steps are measured; one is finished in any case",
+    {"seconds", ICSEG_FIELD_FLOAT(struct options, seconds), "how long to measure steps; at least one is measured",
      .metavar = "S", ICSEG_BETWEEN(0.1, MOST_SECONDS)},
     {"json", ICSEG_FIELD_BOOL(struct options, json), "print one line of JSON instead of the table"},
 };

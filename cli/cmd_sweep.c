@@ -320,7 +320,7 @@ static icseg_status start_runs(sweep *s, icseg_error *error) {
     return ICSEG_OK;
 }
 
-/* Records the processes that have ended. *running: the number of those that have not. */
+/* Records which processes have ended. *running: the number of processes that are still running. */
 static icseg_status end_runs(sweep *s, int *running, icseg_error *error) {
     icseg_status status = ICSEG_OK;
     *running = 0;

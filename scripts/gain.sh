@@ -7,7 +7,7 @@
 #   pretrain   pretrains the small CLIP of recipes/gain.yaml; without it, runs start from bench/gain/clip.safetensors,
 #              which is its result
 #   runs       fine-tunes each variant with each number of scenes and each seed, and evaluates it on both kinds of scenes.
-#              The results of the test are not to be looked at before the last change
+#              Do not look at the results of the test before the last change
 #   keep       writes the results into bench/gain/TAG.jsonl; restore makes runs of them on another machine, which `runs`
 #              does not repeat
 #   cost       measures a training step and inference of each variant, on a quiet machine

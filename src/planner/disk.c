@@ -22,7 +22,7 @@ enum {
     CONFUSION_CELL = 4,     /* of evaluation.json */
     PAGE = 48 << 10,        /* the report without pictures and classes */
     PAGE_CLASS = 1500,      /* of one class on it */
-    PICTURES = 3,           /* validation images that are looked at */
+    PICTURES = 3,           /* validation images that are encoded as pictures of the report */
     UNKNOWN_PICTURE = 60000 /* bytes of one sample without a data set */
 };
 

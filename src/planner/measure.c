@@ -145,7 +145,8 @@ static icseg_status measure_evaluation(measuring *m, double seconds, icseg_error
     return ICSEG_OK;
 }
 
-/* Seconds of a byte, from a file without a name; 0 if it cannot be written, which is no error here. */
+/* Writes a temporary file without a name. *seconds: the time for one byte; 0 if the file cannot be written, for which
+ * the plan does not fail. */
 static icseg_status measure_disk(const icseg_planning *p, double *seconds, icseg_error *error) {
     const char *folder;
     ICSEG_TRY(icseg_planning_find_folder(p, &folder, error));

@@ -42,7 +42,7 @@ icseg_status icseg_planning_memory(icseg_planning *p, const icseg_recipe_setting
 
 /* Opens the data sets, unless the plan is made without them, and finds the sizes of images. */
 icseg_status icseg_planning_open_data(icseg_planning *p, icseg_error *error);
-/* The sizes, for memory, of an image of the split: its own, or the crop if there is no data set. */
+/* The image sizes from which memory is computed: those of the split's images, or the crop if there is no data set. */
 icseg_split_sizes icseg_planning_sizes(const icseg_planning *p, const icseg_recipe_settings *r, bool val);
 
 /* -- disk.c */

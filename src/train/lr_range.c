@@ -66,7 +66,7 @@ static double rate_of(const icseg_lr_range *r, int32_t step) {
     return r->min_lr * pow(r->max_lr / r->min_lr, (double)step / (r->steps - 1));
 }
 
-/* Trains until the last step or until the loss is no longer of use. */
+/* Trains until the last step, or until the loss diverges or is not finite. */
 static icseg_status run_steps(icseg_trainer *t, icseg_lr_range *r, icseg_error *error) {
     icseg_stage stage = icseg_stage_begin(&t->progress, "learning rates", r->steps, "steps");
     double sum = 0, weight = 0, best = INFINITY;

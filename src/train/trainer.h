@@ -152,8 +152,8 @@ icseg_status icseg_trainer_time_step(icseg_trainer *t, double *seconds, icseg_er
  * optimiser uses it. After any error the trainer can only be closed, because running statistics may have changed. */
 icseg_status icseg_trainer_optimise(icseg_trainer *t, icseg_train_step *out, icseg_error *error);
 
-/* A step at this learning rate. A loss or gradient that is not finite is no error: out->gradient_norm is not finite
- * then, and nothing is updated. */
+/* Trains one step at this learning rate. If a loss or gradient is not finite, returns ICSEG_OK, sets out->gradient_norm
+ * to a value that is not finite, and updates nothing. */
 icseg_status icseg_trainer_try_rate(icseg_trainer *t, double lr, icseg_train_step *out, icseg_error *error);
 
 /* -- trainer.c */
