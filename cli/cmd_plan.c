@@ -96,8 +96,8 @@ const icseg_command icseg_command_plan = {
                    "memory that the run would need then. Memory is computed from the networks of\n"
                    "the run; times are measured on a few batches and images, unless the memory does\n"
                    "not suffice. Writes no file. The exit status is 0 if the run fits, 1 if it does\n"
-                   "not or cannot be planned, and 2 if the recipe or an option is wrong. docs/plan.md\n"
-                   "says how well plans agree with runs.\n",
+                   "not or cannot be planned, and 2 if the recipe or an option is wrong.\n"
+                   "docs/plan.md says how well plans agree with runs.\n",
     .examples = "icseg plan recipes/demo.yaml --data demo/data\n"
                 "icseg plan my.yaml --set train.batch=16 --quick\n"
                 "icseg plan recipes/ade20k_rn50.yaml --classes 150 --json\n",
